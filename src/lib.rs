@@ -1,0 +1,8 @@
+//! Tower layers that close the loop of Twilio's Message Feedback.
+
+mod twilio;
+
+pub use twilio::{
+    AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,
+    InvalidBaseUrl, InvalidSid, MessageForm, MessageSid,
+};

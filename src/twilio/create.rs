@@ -1,0 +1,164 @@
+//! Recognising a Create Message request, and tagging its form.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+
+use super::{AccountSid, MessageForm, form::parse_bool};
+
+const PROVIDE_FEEDBACK: &str = "ProvideFeedback";
+
+/// What the path of a create says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CreatePath<'a> {
+    /// Everything before `/Accounts/`: a proxy's prefix and the API version.
+    pub(crate) prefix: &'a str,
+    pub(crate) account: AccountSid,
+}
+
+/// `POST …/Accounts/{AC}/[SMS/]Messages[.json|.xml]`
+pub(crate) fn match_create<'a>(method: &Method, path: &'a str) -> Option<CreatePath<'a>> {
+    if method != Method::POST {
+        return None;
+    }
+    let path = path.strip_suffix(".json").or_else(|| path.strip_suffix(".xml")).unwrap_or(path);
+    let path = path.strip_suffix("/Messages")?;
+    let path = path.strip_suffix("/SMS").unwrap_or(path);
+    let (rest, account) = path.rsplit_once('/')?;
+    let account = AccountSid::parse(account.as_bytes())?;
+    let prefix = rest.strip_suffix("/Accounts")?;
+    Some(CreatePath { prefix, account })
+}
+
+/// Whether the body is a form that can be read as it is.
+pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    let form = headers.get(CONTENT_TYPE).is_some_and(|value| {
+        let media_type = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    });
+    form && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// Whether a header vouches for the bytes of the body, so that a tag would make
+/// Twilio, or a proxy, refuse the send.
+///
+/// `Twilio-Client-Validation` is Twilio's Public Key Client Validation; the
+/// others are RFC 9530, RFC 9421, RFC 3230 and RFC 1864.
+pub(crate) fn has_body_digest(headers: &HeaderMap) -> bool {
+    const DIGESTS: [&str; 6] = [
+        "twilio-client-validation",
+        "content-digest",
+        "repr-digest",
+        "signature-input",
+        "digest",
+        "content-md5",
+    ];
+    DIGESTS.iter().any(|name| headers.contains_key(*name))
+}
+
+/// What a form says of `ProvideFeedback`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tagging {
+    /// It says nothing: a tag may be added.
+    Untagged,
+    /// It asks for feedback already.
+    Tagged,
+    /// It says no, or something that is not a clear yes: the application decided.
+    Declined,
+}
+
+impl Tagging {
+    pub(crate) fn of(form: MessageForm<'_>) -> Self {
+        let mut tagging = Self::Untagged;
+        for value in form.get_all(PROVIDE_FEEDBACK) {
+            match parse_bool(&value) {
+                Some(true) => tagging = Self::Tagged,
+                Some(false) | None => return Self::Declined,
+            }
+        }
+        tagging
+    }
+
+    /// The form with `ProvideFeedback=true` behind it, every other byte as it was.
+    pub(crate) fn tag(form: &[u8]) -> Bytes {
+        const TAG: &[u8] = b"ProvideFeedback=true";
+        let mut tagged = Vec::with_capacity(form.len() + 1 + TAG.len());
+        tagged.extend_from_slice(form);
+        if !matches!(form.last(), None | Some(b'&')) {
+            tagged.push(b'&');
+        }
+        tagged.extend_from_slice(TAG);
+        tagged.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AC: &str = "AC0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn every_spelling_of_a_create_is_recognised() {
+        for (path, prefix) in [
+            (format!("/2010-04-01/Accounts/{AC}/Messages.json"), "/2010-04-01"),
+            (format!("/2010-04-01/Accounts/{AC}/Messages"), "/2010-04-01"),
+            (format!("/2010-04-01/Accounts/{AC}/Messages.xml"), "/2010-04-01"),
+            (format!("/2010-04-01/Accounts/{AC}/SMS/Messages.json"), "/2010-04-01"),
+            (format!("/2010-04-01/Accounts/{AC}/SMS/Messages"), "/2010-04-01"),
+            (
+                format!("/proxy/twilio/2010-04-01/Accounts/{AC}/Messages.json"),
+                "/proxy/twilio/2010-04-01",
+            ),
+        ] {
+            let create = match_create(&Method::POST, &path).expect(&path);
+            assert_eq!(create.prefix, prefix);
+            assert_eq!(create.account, AC.parse().unwrap());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_create_is_not_recognised() {
+        let create = format!("/2010-04-01/Accounts/{AC}/Messages.json");
+        assert!(match_create(&Method::GET, &create).is_none());
+        for path in [
+            format!("/2010-04-01/Accounts/{AC}/Messages.csv"),
+            format!("/2010-04-01/Accounts/{AC}/Messages/SM0123456789abcdef0123456789abcdef.json"),
+            format!(
+                "/2010-04-01/Accounts/{AC}/Messages/SM0123456789abcdef0123456789abcdef/Feedback.json"
+            ),
+            format!("/2010-04-01/Accounts/{AC}/Calls.json"),
+            format!("/2010-04-01/{AC}/Messages.json"),
+            "/2010-04-01/Accounts/AC123/Messages.json".to_owned(),
+            "/Messages.json".to_owned(),
+            "/".to_owned(),
+            String::new(),
+        ] {
+            assert!(match_create(&Method::POST, &path).is_none(), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_the_application_is_kept() {
+        let of = |form: &str| Tagging::of(MessageForm::new(form.as_bytes()));
+        assert_eq!(of("To=1&Body=ProvideFeedback%3Dfalse"), Tagging::Untagged);
+        assert_eq!(of("ProvideFeedback=True"), Tagging::Tagged);
+        assert_eq!(of("Provide%46eedback=true"), Tagging::Tagged);
+        assert_eq!(of("ProvideFeedback=FALSE&To=1"), Tagging::Declined);
+        assert_eq!(of("ProvideFeedback=true&ProvideFeedback=false"), Tagging::Declined);
+        assert_eq!(of("ProvideFeedback"), Tagging::Declined);
+        assert_eq!(of("provideFeedback=false"), Tagging::Untagged);
+    }
+
+    #[test]
+    fn a_tag_changes_no_other_byte() {
+        assert_eq!(
+            &Tagging::tag(b"To=%2b1&Body=a+b")[..],
+            b"To=%2b1&Body=a+b&ProvideFeedback=true"
+        );
+        assert_eq!(&Tagging::tag(b"To=1&")[..], b"To=1&ProvideFeedback=true");
+        assert_eq!(&Tagging::tag(b"")[..], b"ProvideFeedback=true");
+    }
+}

@@ -1,0 +1,113 @@
+//! Building a feedback call, and judging what Twilio answers.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
+};
+use http_body_util::Full;
+use jiff::fmt::rfc2822;
+use serde_json::Value;
+
+use super::{AccountSid, BaseUrl, MessageSid};
+
+/// The body of a feedback call: what a transport has to be able to send.
+pub type FeedbackBody = Full<Bytes>;
+
+/// `POST {base}/Accounts/{AC}/Messages/{SID}/Feedback.json` with
+/// `Outcome=confirmed`; `None` if the parts do not make a URL.
+pub(crate) fn feedback_request(
+    base_url: &BaseUrl,
+    account: AccountSid,
+    sid: MessageSid,
+    authorization: HeaderValue,
+) -> Option<Request<FeedbackBody>> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(format!("{base_url}/Accounts/{account}/Messages/{sid}/Feedback.json"))
+        .header(AUTHORIZATION, authorization)
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
+        .header(ACCEPT, HeaderValue::from_static("application/json"))
+        .header(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("tower-message-feedback/", env!("CARGO_PKG_VERSION"))),
+        )
+        .body(Full::new(Bytes::from_static(b"Outcome=confirmed")))
+        .ok()
+}
+
+/// What an answer to a feedback call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Recorded.
+    Delivered,
+    /// Unknown whether it was processed; the update is idempotent, so it is repeated.
+    Unknown,
+    /// Not processed: too many calls at once on this account.
+    Throttled,
+    /// Unknown message, or one that Twilio does not know yet.
+    NotFound,
+    /// The credentials are not accepted, or not for this.
+    Unauthorized,
+    /// Twilio will never take it.
+    Rejected,
+}
+
+pub(crate) fn judge(status: StatusCode) -> Verdict {
+    match status.as_u16() {
+        200..=299 => Verdict::Delivered,
+        401 | 403 => Verdict::Unauthorized,
+        404 => Verdict::NotFound,
+        429 => Verdict::Throttled,
+        408 | 425 => Verdict::Unknown,
+        400..=499 => Verdict::Rejected,
+        // 5xx, and redirects, which are not followed: a proxy's page may go away.
+        _ => Verdict::Unknown,
+    }
+}
+
+/// `Retry-After`, as seconds or as an HTTP date, from now on.
+pub(crate) fn retry_after(headers: &HeaderMap, now_ms: i64) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    let wait = date.as_millisecond().saturating_sub(now_ms);
+    Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+}
+
+/// Twilio's own error code in an error body, for example 20404.
+pub(crate) fn error_code(body: &[u8]) -> Option<u32> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    value.get("code")?.as_u64()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let read = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+            retry_after(&headers, 784_111_767_000)
+        };
+        assert_eq!(read("7"), Some(Duration::from_secs(7)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(10)));
+        assert_eq!(read("Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        assert_eq!(read("soon"), None);
+        assert_eq!(read("-1"), None);
+    }
+
+    #[test]
+    fn an_error_body_need_not_be_twilios() {
+        assert_eq!(error_code(br#"{"code":20404,"message":"m","status":404}"#), Some(20404));
+        for body in ["", "<html>", "[]", r#"{"code":null}"#, r#"{"code":-1}"#, r#"{"title":"x"}"#] {
+            assert_eq!(error_code(body.as_bytes()), None, "{body}");
+        }
+    }
+}

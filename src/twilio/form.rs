@@ -1,0 +1,87 @@
+use std::{borrow::Cow, fmt};
+
+use percent_encoding::percent_decode;
+
+/// The form of a create, as it was sent: what a [`Correlate`] rule reads.
+///
+/// Fields are decoded when they are asked for. `Debug` shows no field.
+///
+/// [`Correlate`]: crate::Correlate
+#[derive(Clone, Copy)]
+pub struct MessageForm<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> MessageForm<'a> {
+    /// Reads `raw` as `application/x-www-form-urlencoded`.
+    #[must_use]
+    pub fn new(raw: &'a [u8]) -> Self {
+        Self { raw }
+    }
+
+    /// The first value of the field `name`, for example `"To"` or `"Body"`.
+    ///
+    /// Bytes that are not UTF-8 are replaced.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get_all(name).next()
+    }
+
+    /// Every value of the field `name`, in the order of the form.
+    pub fn get_all(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.pairs().filter(move |(key, _)| key_is(key, name)).map(|(_, value)| decode(value))
+    }
+
+    /// Every field with its value, decoded, in the order of the form.
+    pub fn fields(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> + use<'a> {
+        self.pairs().map(|(key, value)| (decode(key), decode(value)))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        self.raw.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| match pair
+            .iter()
+            .position(|&byte| byte == b'=')
+        {
+            Some(at) => (&pair[..at], &pair[at + 1..]),
+            None => (pair, &pair[pair.len()..]),
+        })
+    }
+}
+
+impl fmt::Debug for MessageForm<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageForm").finish_non_exhaustive()
+    }
+}
+
+fn key_is(raw: &[u8], name: &str) -> bool {
+    raw == name.as_bytes() || (is_encoded(raw) && decode(raw) == name)
+}
+
+fn is_encoded(raw: &[u8]) -> bool {
+    raw.iter().any(|&byte| byte == b'%' || byte == b'+')
+}
+
+/// Decodes one key or value of a form or of a query.
+pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
+    if !is_encoded(raw) {
+        return String::from_utf8_lossy(raw);
+    }
+    let spaced: Vec<u8> = raw.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
+    let decoded: Vec<u8> = percent_decode(&spaced).collect();
+    Cow::Owned(match String::from_utf8(decoded) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    })
+}
+
+/// A boolean as SDKs spell it: `true` today, `True` in older Python ones.
+pub(crate) fn parse_bool(text: &str) -> Option<bool> {
+    if text.eq_ignore_ascii_case("true") {
+        Some(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Some(false)
+    } else {
+        None
+    }
+}

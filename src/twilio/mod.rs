@@ -1,0 +1,32 @@
+//! What this crate knows of Twilio's wire, and no I/O: SIDs, credentials,
+//! recognising and tagging a create, reading its receipt, building and judging
+//! a feedback call.
+
+mod base_url;
+mod create;
+mod credentials;
+mod feedback_call;
+mod form;
+mod hex;
+mod receipt;
+mod send_at;
+mod sid;
+
+pub use self::{
+    base_url::{BaseUrl, InvalidBaseUrl},
+    credentials::{Credentials, CredentialsError, CredentialsProvider},
+    feedback_call::FeedbackBody,
+    form::MessageForm,
+    sid::{AccountSid, InvalidSid, MessageSid},
+};
+
+#[cfg(feature = "simulator")]
+pub(crate) use self::form::parse_bool;
+pub(crate) use self::{
+    base_url::AllowedOrigins,
+    create::{CreatePath, Tagging, has_body_digest, is_form, match_create},
+    credentials::Directory,
+    feedback_call::{Verdict, error_code, feedback_request, judge, retry_after},
+    receipt::{Receipt, read_receipt},
+    send_at::parse_send_at,
+};

@@ -1,0 +1,128 @@
+use std::{error::Error, fmt, str::FromStr};
+
+use super::hex::Hex32;
+
+/// The SID of a Twilio account or subaccount: `AC` and 32 hexadecimal digits.
+///
+/// ```
+/// use tower_message_feedback::AccountSid;
+///
+/// let account: AccountSid = "AC0123456789abcdef0123456789abcdef".parse()?;
+/// assert_eq!(account.to_string(), "AC0123456789abcdef0123456789abcdef");
+/// assert!("SK0123456789abcdef0123456789abcdef".parse::<AccountSid>().is_err());
+/// # Ok::<(), tower_message_feedback::InvalidSid>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountSid(Hex32);
+
+/// The SID of a message: `SM` or `MM` and 32 hexadecimal digits.
+///
+/// No other prefix is accepted, so the SID of a call, a conversation message or
+/// a verification can never reach a feedback call. The letter case is kept.
+///
+/// ```
+/// use tower_message_feedback::MessageSid;
+///
+/// let sid: MessageSid = "SM0123456789abcdef0123456789ABCDEF".parse()?;
+/// assert_eq!(sid.to_string(), "SM0123456789abcdef0123456789ABCDEF");
+/// assert!("CA0123456789abcdef0123456789abcdef".parse::<MessageSid>().is_err());
+/// # Ok::<(), tower_message_feedback::InvalidSid>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageSid {
+    prefix: MessagePrefix,
+    hex: Hex32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum MessagePrefix {
+    Sm,
+    Mm,
+}
+
+impl AccountSid {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        text.strip_prefix(b"AC").and_then(Hex32::parse).map(Self)
+    }
+
+    fn to_ascii(self) -> [u8; 34] {
+        sid_ascii(*b"AC", &self.0)
+    }
+}
+
+impl MessageSid {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        let (prefix, digits) = text.split_at_checked(2)?;
+        let prefix = match prefix {
+            b"SM" => MessagePrefix::Sm,
+            b"MM" => MessagePrefix::Mm,
+            _ => return None,
+        };
+        Some(Self { prefix, hex: Hex32::parse(digits)? })
+    }
+
+    pub(crate) fn to_ascii(self) -> [u8; 34] {
+        let prefix = match self.prefix {
+            MessagePrefix::Sm => *b"SM",
+            MessagePrefix::Mm => *b"MM",
+        };
+        sid_ascii(prefix, &self.hex)
+    }
+}
+
+fn sid_ascii(prefix: [u8; 2], hex: &Hex32) -> [u8; 34] {
+    let mut out = [0; 34];
+    out[..2].copy_from_slice(&prefix);
+    hex.write(&mut out[2..]);
+    out
+}
+
+macro_rules! text_traits {
+    ($name:ident, $expected:literal) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let ascii = self.to_ascii();
+                f.pad(std::str::from_utf8(&ascii).unwrap_or_default())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidSid;
+
+            fn from_str(text: &str) -> Result<Self, InvalidSid> {
+                Self::parse(text.as_bytes()).ok_or(InvalidSid { expected: $expected })
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = InvalidSid;
+
+            fn try_from(text: &str) -> Result<Self, InvalidSid> {
+                text.parse()
+            }
+        }
+    };
+}
+
+text_traits!(AccountSid, "AC and 32 hexadecimal digits");
+text_traits!(MessageSid, "SM or MM and 32 hexadecimal digits");
+
+/// A text that is not the SID it should be. The text itself is not repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidSid {
+    expected: &'static str,
+}
+
+impl fmt::Display for InvalidSid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a SID: expected {}", self.expected)
+    }
+}
+
+impl Error for InvalidSid {}
