@@ -1,7 +1,27 @@
 //! Tower layers that close the loop of Twilio's Message Feedback.
 
+mod clock;
+mod correlate;
+mod counters;
+mod delivery;
+mod feedback;
+pub mod outgoing;
+pub mod store;
 mod twilio;
 
+#[cfg(feature = "test-util")]
+pub use clock::ManualClock;
+pub use clock::{Clock, Timestamp};
+pub use correlate::{
+    Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient, link_query,
+    recipient,
+};
+pub use delivery::{DeliveryStats, DispatcherState, RetryPolicy};
+pub use feedback::{
+    BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
+    MessageFeedbackBuilder, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
+};
+pub use outgoing::{ProvideFeedback, ProvideFeedbackLayer};
 pub use twilio::{
     AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,
     InvalidBaseUrl, InvalidSid, MessageForm, MessageSid,

@@ -1,10 +1,7 @@
 //! Recognising a Create Message request, and tagging its form.
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, Method,
-    header::{CONTENT_ENCODING, CONTENT_TYPE},
-};
+use http::{HeaderMap, Method, header::CONTENT_TYPE};
 
 use super::{AccountSid, MessageForm, form::parse_bool};
 
@@ -32,13 +29,12 @@ pub(crate) fn match_create<'a>(method: &Method, path: &'a str) -> Option<CreateP
     Some(CreatePath { prefix, account })
 }
 
-/// Whether the body is a form that can be read as it is.
+/// Whether the body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
-    let form = headers.get(CONTENT_TYPE).is_some_and(|value| {
+    headers.get(CONTENT_TYPE).is_some_and(|value| {
         let media_type = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
         media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
-    });
-    form && !headers.contains_key(CONTENT_ENCODING)
+    })
 }
 
 /// Whether a header vouches for the bytes of the body, so that a tag would make

@@ -27,6 +27,7 @@ pub(crate) use self::{
     create::{CreatePath, Tagging, has_body_digest, is_form, match_create},
     credentials::Directory,
     feedback_call::{Verdict, error_code, feedback_request, judge, retry_after},
+    form::decode,
     receipt::{Receipt, read_receipt},
     send_at::parse_send_at,
 };

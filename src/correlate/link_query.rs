@@ -1,0 +1,159 @@
+use std::borrow::Cow;
+
+use super::{Correlate, CorrelationId};
+use crate::twilio::{MessageForm, decode};
+
+/// Correlates by a link in the message's text: the value of its query
+/// parameter `name`.
+///
+/// The link may stand anywhere in `Body`, with or without a scheme, before
+/// punctuation or in brackets; of several links the first that has the
+/// parameter counts. Name and value are decoded as a form is, which is how
+/// [`query`](crate::query) and axum's `Query` read them when the link is
+/// clicked. A parameter in the fragment (`#/confirm?id=…`) counts if the query
+/// has none. A link ends where an address can hold the character no longer, so
+/// one that is followed directly by text of another script is found too.
+///
+/// ```
+/// use tower_message_feedback::{Correlate, CorrelationId, MessageForm, link_query};
+///
+/// let form = MessageForm::new(
+///     b"Body=Open%20to+confirm%3A+https%3A%2F%2Fwww.example.com%2Fconfirm%3Fid%3D1234567890.",
+/// );
+/// assert_eq!(link_query("id").correlate(&form), Some(CorrelationId::new("1234567890")));
+/// ```
+#[must_use]
+pub fn link_query(name: impl Into<Cow<'static, str>>) -> LinkQuery {
+    LinkQuery { name: name.into() }
+}
+
+/// The rule of [`link_query`].
+#[derive(Debug, Clone)]
+pub struct LinkQuery {
+    name: Cow<'static, str>,
+}
+
+impl Correlate for LinkQuery {
+    fn correlate(&self, form: &MessageForm<'_>) -> Option<CorrelationId> {
+        form.get_all("Body").find_map(|body| find_in_text(&body, &self.name))
+    }
+}
+
+fn find_in_text(text: &str, name: &str) -> Option<CorrelationId> {
+    text.split(|c: char| !may_stand_in_link(c))
+        .filter_map(without_punctuation)
+        .find_map(|link| find_in_link(link, name))
+}
+
+/// What RFC 3986 allows, and the brackets that people leave unescaped.
+fn may_stand_in_link(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%{}|".contains(c)
+}
+
+/// The link without the punctuation of the sentence around it, as phones cut it.
+fn without_punctuation(mut link: &str) -> Option<&str> {
+    let begin = link.find("://").unwrap_or(0);
+    let scheme = link[..begin].rfind(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
+    link = link[scheme.map_or(0, |at| at + 1)..].trim_start_matches(|c: char| !c.is_alphanumeric());
+    loop {
+        let last = link.chars().next_back()?;
+        let closes = |open: char| link.matches(last).count() > link.matches(open).count();
+        let stray = match last {
+            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '|' => true,
+            ')' => closes('('),
+            ']' => closes('['),
+            '}' => closes('{'),
+            _ => false,
+        };
+        if !stray {
+            return Some(link);
+        }
+        link = &link[..link.len() - last.len_utf8()];
+    }
+}
+
+fn find_in_link(link: &str, name: &str) -> Option<CorrelationId> {
+    let (before_fragment, fragment) = link.split_once('#').unwrap_or((link, ""));
+    let (address, query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
+    if !is_address(address) {
+        return None;
+    }
+    let in_fragment = fragment.split_once('?').map_or("", |(_, query)| query);
+    find_in_query(query, name).or_else(|| find_in_query(in_fragment, name))
+}
+
+/// A scheme, or a host with a dot in it (`example.com/confirm`).
+fn is_address(address: &str) -> bool {
+    if let Some((scheme, rest)) = address.split_once("://") {
+        return !rest.is_empty() && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
+    }
+    let host = address.split('/').next().unwrap_or_default();
+    let host = host.split_once(':').map_or(host, |(host, _)| host);
+    host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && !rest.is_empty())
+}
+
+/// The first value of `name` in a query that is not empty.
+pub(crate) fn find_in_query(query: &str, name: &str) -> Option<CorrelationId> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, value)| !value.is_empty() && decode(key.as_bytes()) == name)
+        .map(|(_, value)| CorrelationId::from(decode(value.as_bytes()).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_found_as_people_write_it() {
+        for text in [
+            "Open to confirm: https://www.example.com/confirm?id=1234567890",
+            "https://example.com/confirm?id=1234567890.",
+            "Click (https://example.com/confirm?id=1234567890)!",
+            "<https://example.com/confirm?id=1234567890>",
+            "[here](https://example.com/confirm?id=1234567890)",
+            "\"https://example.com/confirm?id=1234567890\", thanks",
+            "https://example.com/confirm?id=1234567890…",
+            "请点击https://example.com/confirm?id=1234567890。谢谢",
+            "example.com/confirm?id=1234567890",
+            "www.example.com?id=1234567890",
+            "http://localhost:8080/confirm?id=1234567890",
+            "myapp://confirm?id=1234567890",
+            "https://example.com/confirm?utm=sms&id=1234567890&x=1",
+            "https://example.com/confirm?id=1234567890#top",
+            "https://example.com/#/confirm?id=1234567890",
+            "https://example.com/confirm?i%64=12345%3678%390",
+            "Help: https://example.com/help?topic=1 Confirm: https://example.com/c?id=1234567890",
+            "https://example.com/c?id=&id=1234567890",
+            "https://example.com/a(b)?id=1234567890",
+            "line\nhttps://example.com/c?id=1234567890\nline",
+        ] {
+            assert_eq!(find_in_text(text, "id"), Some(CorrelationId::new("1234567890")), "{text}");
+        }
+        assert_eq!(
+            find_in_text("x https://e.com/?id=a+b%20c%2F~_-.", "id"),
+            Some(CorrelationId::new("a b c/~_-"))
+        );
+    }
+
+    #[test]
+    fn what_is_no_link_or_has_no_id_is_passed_over() {
+        for text in [
+            "",
+            "id=1234567890",
+            "?id=1234567890",
+            "really?id=1234567890",
+            "https://example.com/confirm?id=",
+            "https://example.com/confirm?id",
+            "https://example.com/confirm?ID=1",
+            "https://example.com/confirm?xid=1",
+            "https://example.com/id=1",
+            "Your code is 4711.",
+            "https://?id=1",
+            ".?id=1",
+        ] {
+            assert_eq!(find_in_text(text, "id"), None, "{text}");
+        }
+    }
+}

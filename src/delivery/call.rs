@@ -1,0 +1,153 @@
+//! One feedback call: what came of it, and what that means for its entry.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::{
+    retry::RetryPolicy,
+    transport::{Answer, BoxError},
+};
+use crate::{
+    Timestamp,
+    store::{Attempts, Failure, FailureKind, Leased, SettledAs},
+    twilio::{Verdict, judge, retry_after},
+};
+
+/// How a call ended.
+#[derive(Debug)]
+pub(super) enum CallResult {
+    Answered(Answer),
+    /// It failed on the way: whether Twilio has it is unknown.
+    Failed(BoxError),
+    TimedOut,
+    /// The task that made it panicked.
+    Panicked,
+    /// There are no credentials for its account.
+    NoCredentials,
+    /// Its origin is not allowed, or no request can be made of it.
+    OriginNotAllowed,
+}
+
+/// What becomes of the entry and of its account.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub(super) attempts: Attempts,
+    pub(super) settled_as: SettledAs,
+    pub(super) effect: Effect,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Twilio answered as it does to accepted credentials.
+    Accepted,
+    /// The account's credentials are refused or missing.
+    Refused,
+    /// No call on the account for this long.
+    Pause(Duration),
+    /// Nothing is learnt of the account.
+    None,
+}
+
+impl CallResult {
+    pub(super) fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Answered(answer) => Some(answer.status),
+            _ => None,
+        }
+    }
+
+    pub(super) fn code(&self) -> Option<u32> {
+        match self {
+            Self::Answered(answer) => answer.code,
+            _ => None,
+        }
+    }
+
+    /// The sort of result, for an event.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Answered(_) => "answered",
+            Self::Failed(_) => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Panicked => "panicked",
+            Self::NoCredentials => "no_credentials",
+            Self::OriginNotAllowed => "origin_not_allowed",
+        }
+    }
+
+    pub(super) fn decide(&self, entry: &Leased, policy: &RetryPolicy, now: Timestamp) -> Decision {
+        let failure = |kind| Failure {
+            kind,
+            status: self.status().map(|status| status.as_u16()),
+            code: self.code(),
+        };
+        let tried = Attempts { total: entry.attempts.total.saturating_add(1), not_found: 0 };
+        let retry = |wait, effect| Decision {
+            attempts: tried,
+            settled_as: if entry.age >= policy.give_up_after {
+                SettledAs::Dead(failure(FailureKind::GaveUp))
+            } else {
+                SettledAs::Retry(wait)
+            },
+            effect,
+        };
+        let dead = |kind, effect| Decision {
+            attempts: tried,
+            settled_as: SettledAs::Dead(failure(kind)),
+            effect,
+        };
+        let answer = match self {
+            Self::Answered(answer) => answer,
+            Self::Failed(_) | Self::TimedOut | Self::Panicked => {
+                return retry(policy.wait(tried.total, None), Effect::None);
+            }
+            Self::NoCredentials => return self.refused(entry),
+            Self::OriginNotAllowed => {
+                return Decision {
+                    attempts: entry.attempts,
+                    ..dead(FailureKind::OriginNotAllowed, Effect::None)
+                };
+            }
+        };
+        let asked = retry_after(&answer.headers, now.as_millis());
+        match judge(answer.status) {
+            Verdict::Delivered => Decision {
+                attempts: tried,
+                settled_as: SettledAs::Delivered,
+                effect: Effect::Accepted,
+            },
+            Verdict::Rejected => dead(FailureKind::Rejected, Effect::Accepted),
+            Verdict::Unauthorized => self.refused(entry),
+            Verdict::Throttled => {
+                let wait = policy.wait(tried.total, asked);
+                retry(wait, Effect::Pause(wait))
+            }
+            Verdict::Unknown => {
+                let wait = policy.wait(tried.total, asked);
+                retry(wait, asked.map_or(Effect::None, |_| Effect::Pause(wait)))
+            }
+            Verdict::NotFound => {
+                let answers = entry.attempts.not_found.saturating_add(1);
+                match policy.wait_not_found(answers) {
+                    None => dead(FailureKind::NotFound, Effect::Accepted),
+                    Some(wait) => Decision {
+                        attempts: Attempts { not_found: answers, ..tried },
+                        settled_as: SettledAs::Retry(wait),
+                        effect: Effect::Accepted,
+                    },
+                }
+            }
+        }
+    }
+
+    /// Everything is kept and no attempt is spent: the account's circuit says
+    /// when the entry may go.
+    fn refused(&self, entry: &Leased) -> Decision {
+        Decision {
+            attempts: entry.attempts,
+            settled_as: SettledAs::Retry(Duration::ZERO),
+            effect: Effect::Refused,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What an application's handle and its dispatcher share.
+
+use std::{
+    mem,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use crate::counters::counters;
+
+counters! {
+    /// What the dispatcher has done since it started.
+    pub struct DeliveryStats;
+    struct DeliveryCounters;
+    /// Feedback calls that were made.
+    calls,
+    /// Feedback that Twilio took.
+    delivered,
+    /// Calls that will be repeated.
+    retried,
+    /// Answers of 429.
+    throttled,
+    /// Answers of 401 and 403, and accounts without credentials.
+    unauthorized,
+    /// Feedback that Twilio will never take.
+    dead_lettered,
+    /// Calls whose lease had become another process's when they ended.
+    leases_lost,
+    /// Operations of the store that failed.
+    store_errors,
+}
+
+/// Wakes the dispatcher, asks it to drain, and tells how it is.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    wake: Notify,
+    drains: Mutex<Vec<DrainRequest>>,
+    /// The last handle is gone.
+    abandoned: AtomicBool,
+    /// Time is up: give the leases back and end.
+    halted: AtomicBool,
+    state: AtomicU8,
+    ended: Notify,
+    open_circuits: AtomicUsize,
+    pub(crate) counters: DeliveryCounters,
+}
+
+/// Whether the dispatcher runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DispatcherState {
+    /// It was made, and nothing has polled it yet.
+    NotStarted,
+    /// It runs.
+    Running,
+    /// It was shut down, or dropped with its runtime. Nothing is delivered by
+    /// this process any more.
+    Ended,
+}
+
+/// When a drain is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drain {
+    /// Nothing is due and no call is in flight.
+    Due,
+    /// The same, and nothing waits for a retry either, unless a circuit is open.
+    All,
+}
+
+#[derive(Debug)]
+pub(super) struct DrainRequest {
+    pub(super) drain: Drain,
+    /// Stop when it is done.
+    pub(super) stop: bool,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+impl Control {
+    /// There may be something to deliver.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    pub(super) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Resolves once the outbox is drained, or the dispatcher has ended.
+    pub(crate) fn drain(&self, drain: Drain) -> impl Future<Output = ()> + use<> {
+        self.request(drain, false)
+    }
+
+    /// The same, and no lease is taken afterwards.
+    pub(crate) fn drain_and_stop(&self, drain: Drain) -> impl Future<Output = ()> + use<> {
+        self.request(drain, true)
+    }
+
+    fn request(&self, drain: Drain, stop: bool) -> impl Future<Output = ()> + use<> {
+        let (done, drained) = oneshot::channel();
+        let mut drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that no request outlives the dispatcher's end.
+        if self.state() != DispatcherState::Ended {
+            drains.push(DrainRequest { drain, stop, done });
+        }
+        drop(drains);
+        self.wake();
+        async move {
+            // An error means that the dispatcher dropped the request when it ended.
+            let _ = drained.await;
+        }
+    }
+
+    pub(super) fn take_drains(&self) -> Vec<DrainRequest> {
+        mem::take(&mut self.drains.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Release);
+        self.wake();
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Acquire)
+    }
+
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Release);
+        self.wake();
+    }
+
+    pub(super) fn is_halted(&self) -> bool {
+        self.halted.load(Acquire)
+    }
+
+    pub(crate) fn set_state(&self, state: DispatcherState) {
+        self.state.store(state as u8, Release);
+        if state == DispatcherState::Ended {
+            // Whoever waits for a drain is told by the loss of its request.
+            drop(self.take_drains());
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// Resolves once the dispatcher has ended.
+    pub(crate) async fn ended(&self) {
+        let mut ended = std::pin::pin!(self.ended.notified());
+        ended.as_mut().enable();
+        if self.state() != DispatcherState::Ended {
+            ended.await;
+        }
+    }
+
+    pub(crate) fn state(&self) -> DispatcherState {
+        match self.state.load(Acquire) {
+            0 => DispatcherState::NotStarted,
+            1 => DispatcherState::Running,
+            _ => DispatcherState::Ended,
+        }
+    }
+
+    pub(super) fn set_open_circuits(&self, open: usize) {
+        self.open_circuits.store(open, Relaxed);
+    }
+
+    pub(crate) fn open_circuits(&self) -> usize {
+        self.open_circuits.load(Relaxed)
+    }
+}

@@ -1,0 +1,22 @@
+//! The dispatcher's work: draining the outbox to Twilio.
+
+mod call;
+mod control;
+mod lane;
+mod retry;
+mod transport;
+mod worker;
+
+pub(crate) use self::{
+    control::{Control, Drain},
+    retry::jitter,
+    transport::{BoxError, BoxTransport, ServiceTransport},
+    worker::{Delivery, Worker},
+};
+pub use self::{
+    control::{DeliveryStats, DispatcherState},
+    retry::RetryPolicy,
+};
+
+#[cfg(feature = "https-client")]
+pub(crate) use self::transport::https_client;

@@ -1,0 +1,107 @@
+//! What carries a feedback call: any Tower service, behind one type.
+
+use std::{
+    error::Error,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+};
+
+use bytes::Buf;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::twilio::{FeedbackBody, error_code};
+
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxTransport = Box<dyn Transport + Send>;
+type Exchange = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+
+/// What is left of Twilio's answer once it has been read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    /// Twilio's error code, if the answer is an error that names one.
+    pub(crate) code: Option<u32>,
+}
+
+pub(crate) trait Transport {
+    fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange;
+}
+
+/// Makes a transport of a Tower service.
+pub(crate) struct ServiceTransport<S>(pub(crate) S);
+
+impl<S, B> Transport for ServiceTransport<S>
+where
+    S: Service<Request<FeedbackBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Into<BoxError>,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange {
+        let mut service = self.0.clone();
+        Box::pin(async move {
+            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+            let response = service.call(request).await.map_err(Into::into)?;
+            let (parts, body) = response.into_parts();
+            let start = read_start(body).await?;
+            let code = if parts.status.is_success() { None } else { error_code(&start) };
+            Ok(Answer { status: parts.status, headers: parts.headers, code })
+        })
+    }
+}
+
+/// Reads a body to its end, so that the connection can be used again, unless
+/// it is longer than any answer of Twilio's.
+async fn read_start<B>(body: B) -> Result<Vec<u8>, BoxError>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    const LONGEST: usize = 64 * 1024;
+    let mut body = pin!(body);
+    let mut start = Vec::new();
+    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(mut data) = frame.map_err(Into::into)?.into_data() else { continue };
+        while data.has_remaining() {
+            let chunk = data.chunk();
+            start.extend_from_slice(chunk);
+            let read = chunk.len();
+            data.advance(read);
+        }
+        if start.len() > LONGEST {
+            break;
+        }
+    }
+    Ok(start)
+}
+
+/// hyper with rustls, ring and Mozilla's roots, HTTP/1.1, connections kept alive.
+#[cfg(feature = "https-client")]
+pub(crate) fn https_client() -> Result<BoxTransport, BoxError> {
+    use hyper_rustls::HttpsConnectorBuilder;
+    use hyper_util::{
+        client::legacy::{Client, connect::HttpConnector},
+        rt::{TokioExecutor, TokioTimer},
+    };
+
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(std::time::Duration::from_secs(5)));
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
+        // Plain HTTP goes only to an origin that the builder added.
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    let client = Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(std::time::Duration::from_secs(60))
+        .build::<_, FeedbackBody>(connector);
+    Ok(Box::new(ServiceTransport(client)))
+}

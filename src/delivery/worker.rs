@@ -1,0 +1,362 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::task::{Id, JoinError, JoinSet};
+use tracing::{debug, error, info, warn};
+
+use super::{
+    call::{CallResult, Effect},
+    control::{Control, Drain, DrainRequest},
+    lane::Lane,
+    retry::{RetryPolicy, jitter},
+    transport::BoxTransport,
+};
+use crate::{
+    AccountSid, Clock, Timestamp,
+    store::{
+        FeedbackStore, LeaseRequest, Leased, SettleOutcome, SettledAs, Settlement, StoreError,
+    },
+    twilio::{AllowedOrigins, Directory, feedback_request},
+};
+
+/// What delivery needs to know.
+pub(crate) struct Delivery {
+    pub(crate) store: Arc<dyn FeedbackStore>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) clock: Clock,
+    pub(crate) credentials: Directory,
+    pub(crate) origins: Arc<AllowedOrigins>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_in_flight: usize,
+    pub(crate) call_timeout: Duration,
+}
+
+/// Leases what is due, makes the calls, settles them.
+pub(crate) struct Worker {
+    delivery: Delivery,
+    transport: BoxTransport,
+    lanes: BTreeMap<AccountSid, Lane>,
+    calls: JoinSet<CallResult>,
+    in_flight: HashMap<Id, Leased>,
+    /// Decided, and not yet settled in the store.
+    unsettled: Vec<Settlement>,
+    drains: Vec<DrainRequest>,
+    store_errors: u32,
+}
+
+/// Calls in flight in all, whatever the accounts: a bound on sockets.
+const MAX_CALLS: usize = 256;
+/// Time for a settlement to reach the store before the lease runs out.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// A store that hangs is a store that fails, or nothing else would go on.
+async fn bounded<T>(
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    const LONGEST: Duration = Duration::from_secs(10);
+    tokio::time::timeout(LONGEST, operation).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
+}
+
+/// What the store said of what is still to do.
+struct Outlook {
+    /// When to look again, if nothing wakes the worker before.
+    next: Option<Timestamp>,
+    /// Nothing was due, but for accounts whose circuit is open.
+    nothing_due: bool,
+}
+
+impl Worker {
+    pub(crate) fn new(delivery: Delivery, transport: BoxTransport) -> Self {
+        Self {
+            delivery,
+            transport,
+            lanes: BTreeMap::new(),
+            calls: JoinSet::new(),
+            in_flight: HashMap::new(),
+            unsettled: Vec::new(),
+            drains: Vec::new(),
+            store_errors: 0,
+        }
+    }
+
+    /// Runs until a drain that stops is over, or until the last handle is gone
+    /// and the outbox is empty.
+    pub(crate) async fn run(mut self) {
+        loop {
+            if self.delivery.control.is_halted() {
+                return self.release().await;
+            }
+            while let Some(ended) = self.calls.try_join_next_with_id() {
+                self.call_ended(ended);
+            }
+            let outlook = match self.step().await {
+                Ok(outlook) => {
+                    self.store_errors = 0;
+                    outlook
+                }
+                Err(error) => self.store_failed(&error),
+            };
+            self.drains.extend(self.delivery.control.take_drains());
+            if self.answer_drains(&outlook).await {
+                return;
+            }
+            self.wait(outlook.next).await;
+        }
+    }
+
+    /// Settles what was decided, then leases and calls as much as is free.
+    async fn step(&mut self) -> Result<Outlook, StoreError> {
+        self.settle().await?;
+        let now = self.delivery.clock.now();
+        self.lanes.retain(|_, lane| !lane.is_idle(now));
+        let max_in_flight = self.delivery.max_in_flight;
+        let request = LeaseRequest {
+            accounts: self
+                .lanes
+                .iter()
+                .map(|(account, lane)| (*account, lane.free(max_in_flight, now)))
+                .collect(),
+            other_accounts: max_in_flight,
+            limit: MAX_CALLS.saturating_sub(self.in_flight.len()),
+            duration: self.delivery.call_timeout + SETTLING,
+        };
+        let lanes_open_at = self.lanes.values().filter_map(|lane| lane.opens_at(now)).min();
+        let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
+        if request.limit == 0 {
+            return Ok(Outlook { next: poll_at, nothing_due: false });
+        }
+        let answer = bounded(self.delivery.store.lease(&request)).await?;
+        let nothing_due = answer.entries.is_empty();
+        for entry in answer.entries {
+            self.call(entry);
+        }
+        // What is due but over an account's bound goes when one of its calls ends.
+        let due_at = answer.next_due.filter(|due| !due.is_zero()).map(|due| now + due);
+        let next = [due_at, lanes_open_at, poll_at].into_iter().flatten().min();
+        Ok(Outlook { next, nothing_due })
+    }
+
+    fn call(&mut self, entry: Leased) {
+        let delivery = &self.delivery;
+        let lane = self.lanes.entry(entry.account).or_default();
+        lane.in_flight += 1;
+        let exchange = if !delivery.origins.permits(&entry.base_url) {
+            Err(CallResult::OriginNotAllowed)
+        } else if let Some(authorization) = delivery.credentials.authorization(entry.account) {
+            feedback_request(&entry.base_url, entry.account, entry.sid, authorization)
+                .ok_or(CallResult::OriginNotAllowed)
+        } else {
+            Err(CallResult::NoCredentials)
+        }
+        .map(|request| self.transport.exchange(request));
+        if exchange.is_ok() {
+            delivery.control.counters.calls.increment();
+        }
+        let timeout = delivery.call_timeout;
+        let call = self.calls.spawn(async move {
+            match exchange {
+                Err(result) => result,
+                Ok(exchange) => match tokio::time::timeout(timeout, exchange).await {
+                    Ok(Ok(answer)) => CallResult::Answered(answer),
+                    Ok(Err(error)) => CallResult::Failed(error),
+                    Err(_) => CallResult::TimedOut,
+                },
+            }
+        });
+        self.in_flight.insert(call.id(), entry);
+    }
+
+    fn call_ended(&mut self, ended: Result<(Id, CallResult), JoinError>) {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => (error.id(), CallResult::Panicked),
+        };
+        let Some(entry) = self.in_flight.remove(&id) else { return };
+        let now = self.delivery.clock.now();
+        let decision = result.decide(&entry, &self.delivery.retry, now);
+        let lane = self.lanes.entry(entry.account).or_default();
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        match decision.effect {
+            Effect::Accepted => {
+                if lane.accepted() {
+                    info!(account = %entry.account, "credentials are accepted again");
+                }
+            }
+            Effect::Refused => {
+                self.delivery.control.counters.unauthorized.increment();
+                if lane.refused(now) {
+                    error!(
+                        account = %entry.account,
+                        status = result.status().map(|status| status.as_u16()),
+                        code = result.code(),
+                        result = result.name(),
+                        "credentials for feedback are refused or missing; the account's feedback waits"
+                    );
+                }
+            }
+            Effect::Pause(wait) => lane.pause(now + wait),
+            Effect::None => {}
+        }
+        let open = self.lanes.values().filter(|lane| lane.is_open()).count();
+        self.delivery.control.set_open_circuits(open);
+        self.report(&entry, &result, decision.settled_as);
+        self.unsettled.push(Settlement {
+            id: entry.id,
+            token: entry.token,
+            attempts: decision.attempts,
+            settled_as: decision.settled_as,
+        });
+    }
+
+    fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {
+        let counters = &self.delivery.control.counters;
+        let status = result.status().map(|status| status.as_u16());
+        let code = result.code();
+        if status == Some(429) {
+            counters.throttled.increment();
+        }
+        match settled_as {
+            SettledAs::Delivered => {
+                counters.delivered.increment();
+                debug!(sid = %entry.sid, account = %entry.account, status, "feedback delivered");
+            }
+            SettledAs::Retry(wait) => {
+                counters.retried.increment();
+                let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                debug!(
+                    sid = %entry.sid,
+                    account = %entry.account,
+                    status,
+                    code,
+                    result = result.name(),
+                    wait_ms,
+                    "feedback will be sent again"
+                );
+            }
+            SettledAs::Dead(failure) => {
+                counters.dead_lettered.increment();
+                warn!(
+                    sid = %entry.sid,
+                    account = %entry.account,
+                    status,
+                    code,
+                    failure = ?failure.kind,
+                    "feedback is a dead letter"
+                );
+            }
+        }
+    }
+
+    async fn settle(&mut self) -> Result<(), StoreError> {
+        if self.unsettled.is_empty() {
+            return Ok(());
+        }
+        let outcomes = bounded(self.delivery.store.settle(&self.unsettled)).await?;
+        self.unsettled.clear();
+        for outcome in outcomes {
+            if outcome == SettleOutcome::LeaseLost {
+                self.delivery.control.counters.leases_lost.increment();
+            }
+        }
+        Ok(())
+    }
+
+    fn store_failed(&mut self, error: &StoreError) -> Outlook {
+        self.delivery.control.counters.store_errors.increment();
+        if self.store_errors == 0 {
+            warn!(error = %error, "the store failed; delivery waits");
+        }
+        self.store_errors = self.store_errors.saturating_add(1);
+        // Never without a pause: a store that fails at once must not become a hot loop.
+        let bound = Duration::from_millis(50) * (1 << self.store_errors.min(7));
+        let next = self.delivery.clock.now() + bound / 2 + jitter(bound / 2);
+        Outlook { next: Some(next), nothing_due: false }
+    }
+
+    /// Answers the drains that are over; `true` if the worker is to end.
+    async fn answer_drains(&mut self, outlook: &Outlook) -> bool {
+        let abandoned = self.delivery.control.is_abandoned();
+        if self.drains.is_empty() && !abandoned {
+            return false;
+        }
+        if !outlook.nothing_due || !self.in_flight.is_empty() || !self.unsettled.is_empty() {
+            return false;
+        }
+        let left = match bounded(self.delivery.store.counts()).await {
+            Ok(counts) => counts.outbox,
+            Err(_) => u64::MAX,
+        };
+        // What waits behind an open circuit cannot be drained.
+        let stuck = self.lanes.values().any(Lane::is_open);
+        let mut stop = abandoned && left == 0;
+        for request in std::mem::take(&mut self.drains) {
+            if request.drain == Drain::Due || left == 0 || stuck {
+                stop |= request.stop;
+                let _ = request.done.send(());
+            } else {
+                self.drains.push(request);
+            }
+        }
+        stop
+    }
+
+    /// Waits for a call to end, for a wake-up, or until `next`.
+    async fn wait(&mut self, next: Option<Timestamp>) {
+        let ended = {
+            let mut woken = pin!(self.delivery.control.woken());
+            let mut timer = pin!(async {
+                match next {
+                    // A failing store paces the worker even where calls end.
+                    Some(next) => self.delivery.clock.sleep_until(next).await,
+                    None => std::future::pending().await,
+                }
+            });
+            let calls = &mut self.calls;
+            let failing = self.store_errors > 0;
+            poll_fn(|cx| {
+                if !failing {
+                    if let Poll::Ready(Some(ended)) = calls.poll_join_next_with_id(cx) {
+                        return Poll::Ready(Some(ended));
+                    }
+                    if woken.as_mut().poll(cx).is_ready() {
+                        return Poll::Ready(None);
+                    }
+                }
+                timer.as_mut().poll(cx).map(|()| None)
+            })
+            .await
+        };
+        if let Some(ended) = ended {
+            self.call_ended(ended);
+        }
+    }
+
+    /// Gives leases back, so that another process need not wait for their end.
+    async fn release(mut self) {
+        self.calls.abort_all();
+        while let Some(ended) = self.calls.join_next_with_id().await {
+            match ended {
+                Ok(ended) => self.call_ended(Ok(ended)),
+                Err(error) => {
+                    if let Some(entry) = self.in_flight.remove(&error.id()) {
+                        self.unsettled.push(Settlement {
+                            id: entry.id,
+                            token: entry.token,
+                            attempts: entry.attempts,
+                            settled_as: SettledAs::Retry(Duration::ZERO),
+                        });
+                    }
+                }
+            }
+        }
+        if let Err(error) = self.settle().await {
+            warn!(error = %error, "leases could not be given back; they run out by themselves");
+        }
+    }
+}

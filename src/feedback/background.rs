@@ -1,0 +1,190 @@
+//! What runs beside the deliveries: retrying what the store would not take,
+//! looking again for records that their confirm overtook, and expiry.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{Arc, atomic::Ordering::Acquire},
+    task::Poll,
+    time::Duration,
+};
+
+use tracing::debug;
+
+use super::{deferred::Deferred, shared::Shared};
+use crate::{
+    Timestamp,
+    delivery::jitter,
+    store::{ConfirmOutcome, ConfirmTarget, StoreError, TrackedMessage},
+};
+
+const BATCH: usize = 64;
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const EXPIRE: Duration = Duration::from_secs(30);
+const EXPIRE_BATCH: usize = 1_000;
+
+/// Runs until it is dropped.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut failures: u32 = 0;
+    let mut retry_at: Option<Timestamp> = None;
+    let mut look_at: Option<Timestamp> = None;
+    let mut expire_at = shared.clock.now() + EXPIRE;
+    loop {
+        // Enrolled before the look at the queues, so that no change is missed.
+        let mut changed = pin!(shared.deferred.changed());
+        changed.as_mut().enable();
+
+        let now = shared.clock.now();
+        if retry_at.is_none_or(|at| at <= now) {
+            retry_at = match retry_deferred(&shared).await {
+                Ok(()) => {
+                    failures = 0;
+                    None
+                }
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    debug!(error = %error, failures, "the store fails; what is deferred waits");
+                    Some(shared.clock.now() + backoff(failures))
+                }
+            };
+        }
+        look_at = match look_at {
+            _ if shared.waiting.is_empty() => None,
+            None => Some(now + LOOK_AGAIN),
+            Some(at) if at <= now => {
+                look_again(&shared).await;
+                Some(shared.clock.now() + LOOK_AGAIN)
+            }
+            later => later,
+        };
+        if expire_at <= now {
+            let full = matches!(
+                shared.within_bound(shared.store.expire(EXPIRE_BATCH)).await,
+                Ok(EXPIRE_BATCH..)
+            );
+            expire_at = if full { now } else { now + EXPIRE };
+            // Other tasks of the runtime go between two batches.
+            tokio::task::yield_now().await;
+        }
+        if shared.abandoned.load(Acquire) && shared.deferred.len() == 0 {
+            shared.control.abandon();
+        }
+
+        let next = [retry_at, look_at].into_iter().flatten().fold(expire_at, Timestamp::min);
+        let mut timer = pin!(shared.clock.sleep_until(next));
+        poll_fn(|cx| {
+            // While the store fails, new arrivals do not shorten the pause.
+            if retry_at.is_none() && changed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().poll(cx)
+        })
+        .await;
+    }
+}
+
+fn backoff(failures: u32) -> Duration {
+    let bound = Duration::from_millis(50) * (1 << failures.min(7));
+    bound / 2 + jitter(bound / 2)
+}
+
+/// Brings everything deferred to the store, in the order it came.
+async fn retry_deferred(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    loop {
+        let items = shared.deferred.take(BATCH);
+        if items.is_empty() {
+            return Ok(());
+        }
+        let mut taken = Taken { shared, items };
+        // Records first: a confirm of the same batch may be theirs.
+        let (records, confirms): (Vec<_>, Vec<_>) =
+            taken.items.iter().cloned().partition(|item| matches!(item, Deferred::Record(_)));
+        retry_records(shared, records).await?;
+        taken.retain_confirms();
+        retry_confirms(shared, confirms).await?;
+        taken.finish();
+    }
+}
+
+async fn retry_records(shared: &Shared, records: Vec<Deferred>) -> Result<(), StoreError> {
+    let messages: Vec<TrackedMessage> = records
+        .into_iter()
+        .filter_map(|item| match item {
+            Deferred::Record(message) => Some(message),
+            Deferred::Confirm(_) => None,
+        })
+        .collect();
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let outcomes = shared.within_bound(shared.store.record(&messages)).await?;
+    for (message, outcome) in messages.iter().zip(outcomes) {
+        shared.recorded(message, outcome);
+    }
+    Ok(())
+}
+
+async fn retry_confirms(shared: &Shared, confirms: Vec<Deferred>) -> Result<(), StoreError> {
+    let targets: Vec<ConfirmTarget> = confirms
+        .into_iter()
+        .filter_map(|item| match item {
+            Deferred::Confirm(target) => Some(target),
+            Deferred::Record(_) => None,
+        })
+        .collect();
+    if targets.is_empty() {
+        return Ok(());
+    }
+    let outcomes = shared.within_bound(shared.store.confirm(&targets)).await?;
+    for (target, outcome) in targets.into_iter().zip(outcomes) {
+        let _ = shared.confirmed(Some(target), outcome);
+    }
+    Ok(())
+}
+
+/// Items that left the queue: dropped before they are done, they go back.
+struct Taken<'a> {
+    shared: &'a Shared,
+    items: Vec<Deferred>,
+}
+
+impl Taken<'_> {
+    fn retain_confirms(&mut self) {
+        let before = self.items.len();
+        self.items.retain(|item| matches!(item, Deferred::Confirm(_)));
+        self.shared.deferred.finish(before - self.items.len());
+    }
+
+    fn finish(mut self) {
+        let count = std::mem::take(&mut self.items).len();
+        self.shared.deferred.finish(count);
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if !self.items.is_empty() {
+            self.shared.deferred.put_back(std::mem::take(&mut self.items));
+        }
+    }
+}
+
+/// Looks for what was recorded meanwhile, here or by another process.
+async fn look_again(shared: &Shared) {
+    let waiting = shared.waiting.current(shared.clock.now());
+    for keys in waiting.chunks(256) {
+        let targets: Vec<ConfirmTarget> = keys.iter().map(|keys| shared.by_id(*keys)).collect();
+        let Ok(outcomes) = shared.within_bound(shared.store.confirm(&targets)).await else {
+            return;
+        };
+        for (keys, outcome) in keys.iter().zip(outcomes) {
+            if outcome == ConfirmOutcome::Unknown {
+                continue;
+            }
+            if shared.waiting.remove(keys.current).is_some() {
+                shared.confirms.overtaken.increment();
+                let _ = shared.confirmed(None, outcome);
+            }
+        }
+    }
+}

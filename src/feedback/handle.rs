@@ -1,0 +1,285 @@
+use std::{
+    fmt,
+    sync::{Arc, atomic::Ordering::Release},
+    time::Duration,
+};
+
+use tokio::time;
+
+use super::{
+    builder::MessageFeedbackBuilder,
+    confirmation::{Confirmation, Refusal},
+    health::{Health, Remaining},
+    sent::{PendingRecord, Recorded, SentMessage},
+    shared::{RELEASE, Shared, single},
+    stats::Stats,
+};
+use crate::{
+    CorrelationId, CorrelationKeys, MessageSid,
+    delivery::{DispatcherState, Drain},
+    store::{ConfirmTarget, Durability, LedgerEntry, ResendOutcome, StoreError, TrackedMessage},
+};
+
+/// The handle that an application keeps: it makes the layers, and confirms.
+///
+/// It is cheap to clone and has no type parameters, so that it fits a state, a
+/// field or a static.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_message_feedback::{Credentials, MessageFeedback};
+///
+/// let feedback = MessageFeedback::builder()
+///     .credentials(Credentials::auth_token("AC0123456789abcdef0123456789abcdef", "secret")?)
+///     .build()?;
+/// let confirmation = feedback.confirm("an id that nobody sent").await;
+/// assert!(!confirmation.is_confirmed());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Sending by other means
+///
+/// An application whose sends do not pass through
+/// [`provide_layer`](Self::provide_layer) says what it sent with
+/// [`record`](Self::record). One that keeps the SIDs itself needs only
+/// [`confirm_sid`](Self::confirm_sid).
+///
+/// # The end
+///
+/// [`shutdown`](Self::shutdown) delivers what is queued. If every clone is
+/// dropped without it, the dispatcher ends once the outbox is empty.
+#[derive(Clone)]
+#[must_use]
+pub struct MessageFeedback(Arc<Inner>);
+
+struct Inner {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.abandoned.store(true, Release);
+        self.shared.deferred.poke();
+        // The background task may not be polling: its next look finds the flag.
+        self.shared.control.wake();
+    }
+}
+
+impl MessageFeedback {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Inner { shared }))
+    }
+
+    /// Starts a configuration.
+    pub fn builder() -> MessageFeedbackBuilder {
+        MessageFeedbackBuilder::new()
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Remembers under `id` a message that was sent with `ProvideFeedback=true`.
+    ///
+    /// Waits for the store for as long as the builder's `store_timeout`; then
+    /// the record is kept in memory and tried again. Safe to repeat.
+    pub async fn record(&self, id: impl Into<CorrelationId>, sent: SentMessage) -> Recorded {
+        let Some(keys) = self.shared().keyring.keys(&id.into()) else {
+            return Recorded::InvalidId;
+        };
+        match self.tracked(keys, sent) {
+            Some(message) => PendingRecord::new(self.shared().clone(), message).run().await,
+            None => Recorded::OriginNotAllowed,
+        }
+    }
+
+    fn tracked(&self, keys: CorrelationKeys, sent: SentMessage) -> Option<TrackedMessage> {
+        let shared = self.shared();
+        if !shared.origins.permits(&sent.base_url) {
+            return None;
+        }
+        let now = shared.clock.now();
+        let sent_at = sent.sent_at.unwrap_or(now);
+        Some(TrackedMessage {
+            key: keys.current,
+            sid: sent.sid,
+            account: sent.account,
+            base_url: sent.base_url,
+            sent_at,
+            expires_at: sent_at.max(now) + shared.settings.retention,
+            label: sent.label,
+        })
+    }
+
+    /// Says that the user did what the message under `id` asked for.
+    ///
+    /// The message moves into the outbox, and its feedback is delivered in the
+    /// background. This waits for the store for as long as the builder's
+    /// `store_timeout`, and never for Twilio. Once it has begun, dropping the
+    /// future does not undo it. Confirming twice reports once.
+    pub async fn confirm(&self, id: impl Into<CorrelationId>) -> Confirmation {
+        match self.shared().keyring.keys(&id.into()) {
+            Some(keys) => self.shared().confirm(self.shared().by_id(keys)).await,
+            None => Confirmation::NoId,
+        }
+    }
+
+    /// Says that the user did what this message asked for, whether or not it
+    /// was recorded: for an application that keeps the SIDs itself.
+    ///
+    /// Otherwise it does what [`confirm`](Self::confirm) does.
+    pub async fn confirm_sid(&self, sent: SentMessage) -> Confirmation {
+        let shared = self.shared();
+        let Some(keys) = shared.keyring.keys(&CorrelationId::sid(sent.sid)) else {
+            return Confirmation::NoId;
+        };
+        match self.tracked(keys, sent) {
+            Some(message) => shared.confirm(ConfirmTarget::Message(message)).await,
+            None => Confirmation::Refused(Refusal::OriginNotAllowed),
+        }
+    }
+
+    /// Removes everything known under `id` from the store, feedback that is
+    /// queued included; answers how many messages that was.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer in time: call it again.
+    pub async fn forget(&self, id: impl Into<CorrelationId>) -> Result<usize, StoreError> {
+        let shared = self.shared();
+        let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(0) };
+        shared.waiting.remove(keys.current);
+        shared.within_bound(shared.store.forget(&[keys])).await.and_then(single)
+    }
+
+    /// What became of the messages under `id`, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer in time.
+    pub async fn lookup(
+        &self,
+        id: impl Into<CorrelationId>,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let shared = self.shared();
+        let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(Vec::new()) };
+        shared.within_bound(shared.store.lookup(&[keys])).await.and_then(single)
+    }
+
+    /// What became of the message `sid`.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer in time.
+    pub async fn lookup_sid(&self, sid: MessageSid) -> Result<Option<LedgerEntry>, StoreError> {
+        let shared = self.shared();
+        shared.within_bound(shared.store.by_sid(&[sid])).await.and_then(single)
+    }
+
+    /// Up to `limit` dead letters in the order of their SIDs, from behind
+    /// `after`: confirmed messages whose feedback Twilio will never take.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer in time.
+    pub async fn dead_letters(
+        &self,
+        after: Option<MessageSid>,
+        limit: usize,
+    ) -> Result<Vec<LedgerEntry>, StoreError> {
+        let shared = self.shared();
+        shared.within_bound(shared.store.dead_letters(after, limit)).await
+    }
+
+    /// Sends a dead letter again, with all its attempts before it.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer in time: call it again.
+    pub async fn resend(&self, sid: MessageSid) -> Result<ResendOutcome, StoreError> {
+        let shared = self.shared();
+        let outcome = shared.within_bound(shared.store.resend(&[sid])).await.and_then(single)?;
+        shared.control.wake();
+        Ok(outcome)
+    }
+
+    /// The counters of this process, at this moment.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            sends: self.shared().sends.snapshot(),
+            confirms: self.shared().confirms.snapshot(),
+            delivery: self.shared().control.counters.snapshot(),
+        }
+    }
+
+    /// How it is, without asking the store.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            dispatcher: self.shared().control.state(),
+            open_circuits: self.shared().control.open_circuits(),
+            deferred: self.shared().deferred.len(),
+        }
+    }
+
+    /// Resolves once everything that is due now has been tried, and says what
+    /// is left: feedback that waits for a retry or behind refused credentials.
+    ///
+    /// It returns at once if the dispatcher has ended, and waits for as long as
+    /// the store fails.
+    pub async fn flush(&self) -> Remaining {
+        let shared = self.shared();
+        if shared.control.state() != DispatcherState::Ended {
+            shared.deferred.emptied().await;
+            shared.control.drain(Drain::Due).await;
+        }
+        self.remaining().await
+    }
+
+    /// Takes no more confirms, delivers what is queued, ends the dispatcher,
+    /// and says what is left.
+    ///
+    /// A volatile store is drained until it is empty or `deadline` has passed;
+    /// a durable one until nothing is due, because what waits for a retry there
+    /// is delivered after the next start. When the deadline has passed, calls in
+    /// flight are abandoned and their leases given back, which takes half a
+    /// second at most.
+    ///
+    /// Call it after the server has stopped: behind axum's
+    /// `with_graceful_shutdown`.
+    pub async fn shutdown(&self, deadline: Duration) -> Remaining {
+        let shared = self.shared();
+        shared.close();
+        let volatile = shared.store.durability() == Durability::Volatile;
+        let drain = if volatile { Drain::All } else { Drain::Due };
+        if shared.control.state() != DispatcherState::Ended {
+            let drained = async {
+                shared.deferred.emptied().await;
+                shared.control.drain_and_stop(drain).await;
+            };
+            if time::timeout(deadline, drained).await.is_err() {
+                shared.control.halt();
+                let _ = time::timeout(RELEASE, shared.control.ended()).await;
+            }
+        }
+        self.remaining().await
+    }
+
+    async fn remaining(&self) -> Remaining {
+        let shared = self.shared();
+        let counts = shared.within_bound(shared.store.counts()).await;
+        Remaining {
+            outbox: counts.ok().map(|counts| counts.outbox),
+            deferred: shared.deferred.len(),
+        }
+    }
+}
+
+impl fmt::Debug for MessageFeedback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageFeedback").field("health", &self.health()).finish_non_exhaustive()
+    }
+}

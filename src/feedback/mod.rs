@@ -1,0 +1,27 @@
+//! The handle that an application keeps.
+
+mod background;
+mod builder;
+mod confirmation;
+mod deferred;
+mod dispatcher;
+mod error;
+mod handle;
+mod health;
+mod sent;
+mod settings;
+mod shared;
+mod stats;
+mod waiting;
+
+pub use self::{
+    builder::MessageFeedbackBuilder,
+    confirmation::{Confirmation, Refusal},
+    dispatcher::Dispatcher,
+    error::BuildError,
+    handle::MessageFeedback,
+    health::{Health, Remaining},
+    sent::{Recorded, SentMessage},
+    stats::{ConfirmStats, SendStats, Stats},
+};
+pub(crate) use self::{sent::PendingRecord, shared::Shared};

@@ -1,0 +1,120 @@
+use std::{sync::Arc, time::SystemTime};
+
+use super::shared::Shared;
+use crate::{AccountSid, BaseUrl, MessageSid, Timestamp, store::TrackedMessage};
+
+/// A message that the application sent by other means than through the layer.
+///
+/// It must have been created with `ProvideFeedback=true`: Twilio takes feedback
+/// for no other.
+///
+/// ```
+/// use tower_message_feedback::SentMessage;
+///
+/// let sent = SentMessage::new(
+///     "AC0123456789abcdef0123456789abcdef".parse()?,
+///     "SM0123456789abcdef0123456789abcdef".parse()?,
+/// );
+/// # Ok::<(), tower_message_feedback::InvalidSid>(())
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct SentMessage {
+    pub(super) account: AccountSid,
+    pub(super) sid: MessageSid,
+    pub(super) base_url: BaseUrl,
+    pub(super) sent_at: Option<Timestamp>,
+    pub(super) label: Option<Arc<str>>,
+}
+
+impl SentMessage {
+    /// The message `sid` of `account`, sent now through `api.twilio.com`.
+    pub fn new(account: AccountSid, sid: MessageSid) -> Self {
+        Self { account, sid, base_url: BaseUrl::default(), sent_at: None, label: None }
+    }
+
+    /// Where it was created, if not at the default: another region, a proxy.
+    pub fn base_url(mut self, base_url: BaseUrl) -> Self {
+        self.base_url = base_url;
+        self
+    }
+
+    /// When it was sent, or for a scheduled message will be.
+    pub fn sent_at(mut self, sent_at: SystemTime) -> Self {
+        self.sent_at = Some(sent_at.into());
+        self
+    }
+
+    /// The application's own name for this sort of message, for example
+    /// `"login"`. It is stored as it is: no place for personal data.
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+}
+
+/// What became of [`record`](crate::MessageFeedback::record).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recorded {
+    /// The message is remembered.
+    Recorded,
+    /// It was remembered under the same id before.
+    AlreadyRecorded,
+    /// It is remembered under another id, and stays there.
+    OtherId,
+    /// The store did not answer in time. The record is kept in memory and tried
+    /// again.
+    Deferred,
+    /// The store is full of what may not be dropped, or it does not answer and
+    /// the queue for such records is full. The message is not remembered.
+    Refused,
+    /// The id is empty or longer than
+    /// [`CorrelationId::MAX_LEN`](crate::CorrelationId::MAX_LEN).
+    InvalidId,
+    /// The message's origin is not one that the builder allows.
+    OriginNotAllowed,
+}
+
+/// A record that must not be lost: dropped before the store has it, it moves
+/// into the retry queue.
+pub(crate) struct PendingRecord {
+    shared: Arc<Shared>,
+    message: Option<TrackedMessage>,
+}
+
+impl PendingRecord {
+    pub(crate) fn new(shared: Arc<Shared>, message: TrackedMessage) -> Self {
+        Self { shared, message: Some(message) }
+    }
+
+    /// Records it, within the bound on store operations.
+    pub(crate) async fn run(mut self) -> Recorded {
+        use crate::store::RecordOutcome;
+
+        let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
+        match self.shared.try_record(message).await {
+            Ok(outcome) => {
+                self.message = None;
+                match outcome {
+                    RecordOutcome::Inserted => Recorded::Recorded,
+                    RecordOutcome::AlreadyPresent => Recorded::AlreadyRecorded,
+                    RecordOutcome::OtherId => Recorded::OtherId,
+                    RecordOutcome::Full => Recorded::Refused,
+                }
+            }
+            Err(_) => self.defer(),
+        }
+    }
+
+    fn defer(&mut self) -> Recorded {
+        let deferred = self.message.take().is_none_or(|message| self.shared.defer_record(message));
+        if deferred { Recorded::Deferred } else { Recorded::Refused }
+    }
+}
+
+impl Drop for PendingRecord {
+    fn drop(&mut self) {
+        self.defer();
+    }
+}

@@ -1,0 +1,33 @@
+use std::time::Duration;
+
+use crate::store::Resends;
+
+/// The bounds that the handle and its layers keep.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) retention: Duration,
+    pub(crate) resends: Resends,
+    pub(crate) store_timeout: Duration,
+    pub(crate) max_form_bytes: usize,
+    pub(crate) max_receipt_bytes: usize,
+    pub(crate) receipt_timeout: Duration,
+    pub(crate) max_deferred: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) wait_for_record: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(3 * 24 * 60 * 60),
+            resends: Resends::Newest,
+            store_timeout: Duration::from_millis(250),
+            max_form_bytes: 64 * 1024,
+            max_receipt_bytes: 64 * 1024,
+            receipt_timeout: Duration::from_secs(1),
+            max_deferred: 10_000,
+            max_waiting: 10_000,
+            wait_for_record: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,268 @@
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Release},
+        },
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use http::Uri;
+use tokio::{runtime::Handle, time};
+use tracing::{debug, warn};
+
+use super::{
+    confirmation::{Confirmation, Refusal},
+    deferred::{Deferred, DeferredQueue},
+    settings::Settings,
+    stats::{ConfirmCounters, SendCounters},
+    waiting::WaitingSet,
+};
+use crate::{
+    BaseUrl, Clock, CorrelationKeys,
+    correlate::Keyring,
+    delivery::Control,
+    store::{
+        ConfirmOutcome, ConfirmTarget, FeedbackStore, RecordOutcome, StoreError, TrackedMessage,
+    },
+    twilio::AllowedOrigins,
+};
+
+/// What every clone of the handle, the layers and the background task share.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn FeedbackStore>,
+    pub(crate) keyring: Keyring,
+    pub(crate) clock: Clock,
+    pub(crate) origins: Arc<AllowedOrigins>,
+    pub(crate) settings: Settings,
+    pub(crate) control: Arc<Control>,
+    pub(crate) sends: SendCounters,
+    pub(crate) confirms: ConfirmCounters,
+    pub(super) deferred: DeferredQueue,
+    pub(super) waiting: WaitingSet,
+    pub(super) base_urls: BaseUrls,
+    pub(super) closed: AtomicBool,
+    /// The last handle is gone.
+    pub(super) abandoned: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Acquire)
+    }
+
+    pub(super) fn close(&self) {
+        self.closed.store(true, Release);
+    }
+
+    /// The base URL of a create, if feedback may go there.
+    pub(crate) fn base_url(&self, uri: &Uri, prefix: &str) -> Option<BaseUrl> {
+        if !self.origins.permits_uri(uri) {
+            return None;
+        }
+        Some(self.base_urls.intern(uri.scheme_str()?, uri.authority()?.as_str(), prefix))
+    }
+
+    /// Records `message` within the bound on store operations.
+    pub(super) async fn try_record(
+        &self,
+        message: &TrackedMessage,
+    ) -> Result<RecordOutcome, StoreError> {
+        let recorded = self.store.record(std::slice::from_ref(message));
+        let outcome = self.within_bound(recorded).await.and_then(single)?;
+        self.recorded(message, outcome);
+        Ok(outcome)
+    }
+
+    /// Counts a record, and makes up for a confirm that overtook it.
+    pub(super) fn recorded(&self, message: &TrackedMessage, outcome: RecordOutcome) {
+        match outcome {
+            RecordOutcome::Inserted => {
+                self.sends.recorded.increment();
+                debug!(sid = %message.sid, account = %message.account, "message tracked");
+            }
+            RecordOutcome::AlreadyPresent | RecordOutcome::OtherId => {
+                self.sends.already_recorded.increment();
+            }
+            RecordOutcome::Full => {
+                self.sends.record_refused.increment();
+                warn!(sid = %message.sid, "message not tracked: the store is full");
+            }
+        }
+        if let Some(keys) = self.waiting.remove(message.key) {
+            self.confirms.overtaken.increment();
+            if !self.deferred.push(Deferred::Confirm(self.by_id(keys))) {
+                self.confirms.refused.increment();
+            }
+        }
+    }
+
+    pub(super) fn by_id(&self, keys: CorrelationKeys) -> ConfirmTarget {
+        ConfirmTarget::Id { keys, resends: self.settings.resends }
+    }
+
+    /// Confirms `target` within the bound on store operations; what the store
+    /// does not take in time, or the caller does not wait for, is deferred.
+    pub(super) async fn confirm(self: &Arc<Self>, target: ConfirmTarget) -> Confirmation {
+        if self.is_closed() {
+            self.confirms.refused.increment();
+            return Confirmation::Refused(Refusal::ShutDown);
+        }
+        let pending = PendingConfirm { shared: self, target: Some(target) };
+        let outcome = {
+            let confirmed = self.store.confirm(pending.target.as_slice());
+            self.within_bound(confirmed).await.and_then(single)
+        };
+        match outcome {
+            Ok(outcome) => self.confirmed(pending.disarm(), outcome),
+            Err(error) => {
+                debug!(error = %error, "confirm deferred");
+                pending.defer()
+            }
+        }
+    }
+
+    pub(super) fn confirmed(
+        &self,
+        target: Option<ConfirmTarget>,
+        outcome: ConfirmOutcome,
+    ) -> Confirmation {
+        match outcome {
+            ConfirmOutcome::Queued => {
+                self.confirms.queued.increment();
+                self.control.wake();
+                debug!("feedback queued");
+                Confirmation::Queued
+            }
+            ConfirmOutcome::AlreadyConfirmed => {
+                self.confirms.already_confirmed.increment();
+                Confirmation::AlreadyConfirmed
+            }
+            ConfirmOutcome::Unknown => {
+                self.confirms.unknown.increment();
+                if let Some(ConfirmTarget::Id { keys, .. }) = target {
+                    let until = self.clock.now() + self.settings.wait_for_record;
+                    if self.waiting.insert(keys, until) {
+                        self.confirms.waiting_evicted.increment();
+                    }
+                    // The background task may be asleep with nothing to look up.
+                    self.deferred.poke();
+                }
+                Confirmation::Unknown
+            }
+            ConfirmOutcome::Full => {
+                self.confirms.refused.increment();
+                warn!("confirm refused: the outbox is full");
+                Confirmation::Refused(Refusal::OutboxFull)
+            }
+        }
+    }
+
+    fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
+        if self.deferred.push(Deferred::Confirm(target)) {
+            self.confirms.deferred.increment();
+            Confirmation::Deferred
+        } else {
+            self.confirms.refused.increment();
+            warn!("confirm refused: the store fails and the retry queue is full");
+            Confirmation::Refused(Refusal::QueueFull)
+        }
+    }
+
+    /// Answers whether there was room.
+    pub(super) fn defer_record(&self, message: TrackedMessage) -> bool {
+        let sid = message.sid;
+        let deferred = self.deferred.push(Deferred::Record(message));
+        if deferred {
+            self.sends.record_deferred.increment();
+            debug!(sid = %sid, "record deferred");
+        } else {
+            self.sends.record_refused.increment();
+            warn!(sid = %sid, "message not tracked: the store fails and the retry queue is full");
+        }
+        deferred
+    }
+
+    /// Bounds an operation of the store in time. An answer that is there at
+    /// once costs no timer, and without a runtime there is none.
+    pub(super) async fn within_bound<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut operation = pin!(operation);
+        let first = poll_fn(|cx| Poll::Ready(operation.as_mut().poll(cx))).await;
+        let result = match first {
+            Poll::Ready(result) => result,
+            Poll::Pending if Handle::try_current().is_err() => operation.await,
+            Poll::Pending => time::timeout(self.settings.store_timeout, operation)
+                .await
+                .unwrap_or_else(|_| Err(StoreError::timed_out())),
+        };
+        if result.is_err() {
+            self.confirms.store_errors.increment();
+        }
+        result
+    }
+}
+
+/// The one answer to a batch of one.
+pub(super) fn single<T>(answers: Vec<T>) -> Result<T, StoreError> {
+    answers.into_iter().next().ok_or_else(|| StoreError::new("the store answered nothing"))
+}
+
+/// A confirm that has begun: dropped, it is deferred.
+struct PendingConfirm<'a> {
+    shared: &'a Shared,
+    target: Option<ConfirmTarget>,
+}
+
+impl PendingConfirm<'_> {
+    fn disarm(mut self) -> Option<ConfirmTarget> {
+        self.target.take()
+    }
+
+    fn defer(mut self) -> Confirmation {
+        match self.target.take() {
+            Some(target) => self.shared.defer_confirm(target),
+            None => Confirmation::Deferred,
+        }
+    }
+}
+
+impl Drop for PendingConfirm<'_> {
+    fn drop(&mut self) {
+        if let Some(target) = self.target.take() {
+            let _ = self.shared.defer_confirm(target);
+        }
+    }
+}
+
+/// The few base URLs that an application sends to, so that a send shares one.
+#[derive(Debug, Default)]
+pub(super) struct BaseUrls(RwLock<Vec<BaseUrl>>);
+
+impl BaseUrls {
+    const MAX: usize = 64;
+
+    fn intern(&self, scheme: &str, authority: &str, prefix: &str) -> BaseUrl {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(base_url) = known.iter().find(|known| known.is(scheme, authority, prefix)) {
+            return base_url.clone();
+        }
+        drop(known);
+        let base_url = BaseUrl::from_parts(scheme, authority, prefix);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < Self::MAX && !known.contains(&base_url) {
+            known.push(base_url.clone());
+        }
+        base_url
+    }
+}
+
+/// The longest that dropping leases may take once a deadline has passed.
+pub(super) const RELEASE: Duration = Duration::from_millis(500);

@@ -1,0 +1,78 @@
+use crate::{counters::counters, delivery::DeliveryStats};
+
+counters! {
+    /// What the outgoing layer and [`record`](crate::MessageFeedback::record)
+    /// have met. Requests that are no creates are not counted.
+    pub struct SendStats;
+    struct SendCounters;
+    /// Creates that were tagged with `ProvideFeedback=true`.
+    tagged,
+    /// Creates that the application had tagged itself, with an id.
+    already_tagged,
+    /// Creates whose form says `ProvideFeedback=false`, or nothing clear.
+    declined,
+    /// Creates without a correlation id, or with one that is empty or too long.
+    without_id,
+    /// Creates that went on untouched because their form could not be read: its
+    /// size is not known or over the bound, or it is compressed.
+    form_unreadable,
+    /// Creates whose body failed before it was read to its end.
+    form_failed,
+    /// Creates that could not be tagged because a header vouches for their bytes.
+    digest_present,
+    /// Creates that went elsewhere than to an allowed origin.
+    origin_not_allowed,
+    /// Tracked creates that Twilio did not accept, or that failed on the way.
+    not_created,
+    /// Tracked creates whose answer named no message within the bounds of size
+    /// and time.
+    receipt_unreadable,
+    /// Tracked creates whose future was dropped before the SID was known.
+    abandoned,
+    /// Messages that are remembered.
+    recorded,
+    /// Messages that were remembered before.
+    already_recorded,
+    /// Messages that were not remembered: the store, or the retry queue, is full.
+    record_refused,
+    /// Messages that went to the retry queue first.
+    record_deferred,
+}
+
+counters! {
+    /// What the incoming layers, the extractors and
+    /// [`confirm`](crate::MessageFeedback::confirm) have met.
+    pub struct ConfirmStats;
+    struct ConfirmCounters;
+    /// Confirms that moved a message into the outbox.
+    queued,
+    /// Confirms of what was confirmed before.
+    already_confirmed,
+    /// Confirms of an id under which nothing is recorded.
+    unknown,
+    /// Confirms that overtook their record and were made up for since.
+    overtaken,
+    /// Unknown ids that made room for newer ones while they waited.
+    waiting_evicted,
+    /// Confirms that went to the retry queue first.
+    deferred,
+    /// Confirms that were refused.
+    refused,
+    /// Requests that were no user's action: `HEAD`, `OPTIONS`, a prefetch.
+    not_an_action,
+    /// Operations of the store that failed or took too long.
+    store_errors,
+}
+
+/// What a [`MessageFeedback`](crate::MessageFeedback) has done since it was
+/// built, in this process. Every number only rises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Sends.
+    pub sends: SendStats,
+    /// Confirms.
+    pub confirms: ConfirmStats,
+    /// Feedback on its way to Twilio.
+    pub delivery: DeliveryStats,
+}

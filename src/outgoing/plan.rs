@@ -1,0 +1,233 @@
+//! What to do with a create: whether it is tagged, and what to remember of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    Extensions, HeaderMap, HeaderValue, Method, Request, Uri,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+    request::Parts,
+};
+use http_body::Body;
+
+use super::layer::Options;
+use crate::{
+    AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Timestamp,
+    correlate::scoped_id,
+    feedback::{PendingRecord, Shared},
+    store::TrackedMessage,
+    twilio::{Receipt, Tagging, has_body_digest, is_form, match_create, parse_send_at},
+};
+
+/// A create whose form is worth reading.
+pub(super) struct Create {
+    account: AccountSid,
+    base_url: BaseUrl,
+    /// The id, if the request said it outside its form.
+    id: Option<CorrelationId>,
+}
+
+/// What is to be remembered once Twilio has named the message.
+///
+/// Dropped before that, the message counts as abandoned.
+pub(super) struct Track {
+    shared: Arc<Shared>,
+    key: CorrelationKey,
+    account: AccountSid,
+    base_url: BaseUrl,
+    sent_at: Timestamp,
+    expires_at: Timestamp,
+    label: Option<Arc<str>>,
+    concluded: bool,
+}
+
+impl<C> Options<C> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.feedback.shared()
+    }
+
+    /// Recognises a create whose form can be read; removes the id's header.
+    pub(super) fn create<B: Body>(&self, request: &mut Request<B>) -> Option<Create> {
+        // Most requests are none: they are let go before anything is touched.
+        match_create(request.method(), request.uri().path())?;
+        let size = request.body().size_hint().exact();
+        let method = request.method().clone();
+        let uri = request.uri().clone();
+        let in_extensions = id_in(request.extensions());
+        self.create_of(&method, &uri, request.headers_mut(), in_extensions, size)
+    }
+
+    pub(super) fn create_of(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+        in_extensions: Option<CorrelationId>,
+        size: Option<u64>,
+    ) -> Option<Create> {
+        let path = match_create(method, uri.path())?;
+        if !is_form(headers) {
+            return None;
+        }
+        // The id is none of Twilio's business, whatever becomes of this send.
+        let in_header = self.header.as_ref().and_then(|name| headers.remove(name));
+        let shared = self.shared();
+        let base_url = match &self.base_url {
+            Some(base_url) => shared.origins.permits(base_url).then(|| base_url.clone()),
+            None => shared.base_url(uri, path.prefix),
+        };
+        let Some(base_url) = base_url else {
+            shared.sends.origin_not_allowed.increment();
+            tracing::debug!("create left alone: its origin is not allowed");
+            return None;
+        };
+        let readable = !headers.contains_key(CONTENT_ENCODING)
+            && size.is_some_and(|size| size <= shared.settings.max_form_bytes as u64);
+        if !readable {
+            shared.sends.form_unreadable.increment();
+            tracing::debug!("create left alone: its form is compressed, too long or a stream");
+            return None;
+        }
+        let id = in_extensions
+            .or_else(|| in_header.map(|value| CorrelationId::new(copied(&value))))
+            .or_else(scoped_id);
+        Some(Create { account: path.account, base_url, id })
+    }
+
+    /// Tags a create, if an action can confirm it.
+    pub(super) fn track<B: From<Bytes>>(
+        &self,
+        create: Create,
+        mut parts: Parts,
+        form: Bytes,
+    ) -> (Request<B>, Option<Track>)
+    where
+        C: Correlate,
+    {
+        let (tagged, track) = self.decide(create, &mut parts.headers, &form);
+        (Request::from_parts(parts, tagged.unwrap_or(form).into()), track)
+    }
+
+    /// The form with a tag, if it needs one, and what to remember.
+    pub(super) fn decide(
+        &self,
+        create: Create,
+        headers: &mut HeaderMap,
+        bytes: &Bytes,
+    ) -> (Option<Bytes>, Option<Track>)
+    where
+        C: Correlate,
+    {
+        let shared = self.shared();
+        let form = MessageForm::new(bytes);
+        let tagging = Tagging::of(form);
+        if tagging == Tagging::Declined {
+            shared.sends.declined.increment();
+            return (None, None);
+        }
+        let id = create.id.or_else(|| self.rule.correlate(&form));
+        let Some(keys) = id.and_then(|id| shared.keyring.keys(&id)) else {
+            shared.sends.without_id.increment();
+            return (None, None);
+        };
+        let tagged = match tagging {
+            Tagging::Untagged if has_body_digest(headers) => {
+                shared.sends.digest_present.increment();
+                tracing::debug!("create not tagged: a header vouches for its bytes");
+                return (None, None);
+            }
+            Tagging::Untagged => {
+                shared.sends.tagged.increment();
+                let tagged = Tagging::tag(bytes);
+                if headers.contains_key(CONTENT_LENGTH) {
+                    headers.insert(CONTENT_LENGTH, tagged.len().into());
+                }
+                Some(tagged)
+            }
+            Tagging::Tagged | Tagging::Declined => {
+                shared.sends.already_tagged.increment();
+                None
+            }
+        };
+        let now = shared.clock.now();
+        let send_at = form.get("SendAt").and_then(|send_at| parse_send_at(&send_at));
+        let sent_at = send_at.map_or(now, |send_at| now.max(Timestamp::from_millis(send_at)));
+        let track = Track {
+            shared: shared.clone(),
+            key: keys.current,
+            account: create.account,
+            base_url: create.base_url,
+            sent_at,
+            expires_at: sent_at + shared.settings.retention,
+            label: self.label.clone(),
+            concluded: false,
+        };
+        (tagged, Some(track))
+    }
+
+    /// A create whose body failed before its end goes on with what is left of
+    /// that body, and with the length it had: so the client fails it, as it
+    /// would have without us, and never takes a part for the whole.
+    pub(super) fn failed<B: Body>(&self, (mut request, size): (Request<B>, u64)) -> Request<B> {
+        self.shared().sends.form_failed.increment();
+        let headers = request.headers_mut();
+        if !headers.contains_key(TRANSFER_ENCODING) {
+            headers.entry(CONTENT_LENGTH).or_insert(size.into());
+        }
+        request
+    }
+}
+
+impl Track {
+    /// The create failed, or Twilio refused it: there is no message.
+    pub(super) fn not_created(mut self) {
+        self.concluded = true;
+        self.shared.sends.not_created.increment();
+    }
+
+    /// Twilio took the message, and its answer does not say which it is.
+    pub(super) fn unreadable(mut self) {
+        self.concluded = true;
+        self.shared.sends.receipt_unreadable.increment();
+        tracing::warn!(
+            account = %self.account,
+            "message not tracked: the answer to its create could not be read for its SID; \
+             is there a decompression layer below?"
+        );
+    }
+
+    pub(super) fn created(mut self, receipt: Receipt) -> PendingRecord {
+        self.concluded = true;
+        let message = TrackedMessage {
+            key: self.key,
+            sid: receipt.sid,
+            account: receipt.account.unwrap_or(self.account),
+            base_url: self.base_url.clone(),
+            sent_at: self.sent_at,
+            expires_at: self.expires_at,
+            label: self.label.take(),
+        };
+        PendingRecord::new(self.shared.clone(), message)
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+impl Drop for Track {
+    fn drop(&mut self) {
+        if !self.concluded {
+            self.shared.sends.abandoned.increment();
+            tracing::debug!("tracked create dropped before its SID was known");
+        }
+    }
+}
+
+fn id_in(extensions: &Extensions) -> Option<CorrelationId> {
+    extensions.get::<CorrelationId>().cloned()
+}
+
+fn copied(value: &HeaderValue) -> Bytes {
+    Bytes::copy_from_slice(value.as_bytes())
+}

@@ -1,0 +1,74 @@
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::{Request, request::Parts};
+use http_body::Body;
+
+/// Reads the form of a create, whose exact size is known.
+pub(super) struct ReadForm<B> {
+    request: Option<Request<B>>,
+    size: u64,
+    /// The first frame: almost always the whole.
+    first: Bytes,
+    rest: Vec<u8>,
+}
+
+pub(super) enum FormRead<B> {
+    Whole(Parts, Bytes),
+    /// It failed, or ended before or after its size, which goes with it.
+    Failed((Request<B>, u64)),
+}
+
+impl<B: Body + Unpin> ReadForm<B> {
+    pub(super) fn new(request: Request<B>) -> Self {
+        let size = request.body().size_hint().exact().unwrap_or(0);
+        Self { request: Some(request), size, first: Bytes::new(), rest: Vec::new() }
+    }
+
+    /// Must not be polled again once it is ready.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<FormRead<B>> {
+        loop {
+            let body = self.request.as_mut().expect("polled after it was ready").body_mut();
+            let end = match ready!(Pin::new(body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.push(data);
+                    }
+                    false
+                }
+                Some(Err(_)) => return Poll::Ready(self.fail()),
+                None => true,
+            };
+            let body = self.request.as_ref().expect("polled after it was ready").body();
+            if end || body.is_end_stream() {
+                break;
+            }
+        }
+        if (self.first.len() + self.rest.len()) as u64 != self.size {
+            return Poll::Ready(self.fail());
+        }
+        let form = if self.rest.is_empty() {
+            std::mem::take(&mut self.first)
+        } else {
+            [&self.first[..], &self.rest].concat().into()
+        };
+        let (parts, _) = self.request.take().expect("polled after it was ready").into_parts();
+        Poll::Ready(FormRead::Whole(parts, form))
+    }
+
+    fn push(&mut self, mut data: B::Data) {
+        if self.first.is_empty() {
+            self.first = data.copy_to_bytes(data.remaining());
+        } else {
+            self.rest.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+        }
+    }
+
+    fn fail(&mut self) -> FormRead<B> {
+        let request = self.request.take().expect("polled after it was ready");
+        FormRead::Failed((request, self.size))
+    }
+}

@@ -1,0 +1,94 @@
+//! The same around `reqwest::Client`.
+
+use std::{
+    future::{Future, poll_fn},
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Response, Uri};
+use reqwest::{Body, Request, ResponseBuilderExt};
+use tower_service::Service;
+
+use super::{
+    plan::Track,
+    receive::{Received, receive},
+    service::ProvideFeedback,
+};
+use crate::Correlate;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+impl<S, C> Service<Request> for ProvideFeedback<S, C>
+where
+    S: Service<Request, Response = reqwest::Response>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+    C: Correlate,
+{
+    type Response = reqwest::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<Result<reqwest::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let track = self.track_reqwest(&mut request);
+        let sent = self.inner.call(request);
+        Box::pin(async move {
+            let response = match sent.await {
+                Ok(response) => response,
+                Err(error) => {
+                    if let Some(track) = track {
+                        track.not_created();
+                    }
+                    return Err(error);
+                }
+            };
+            Ok(received(response, track).await)
+        })
+    }
+}
+
+impl<S, C: Correlate> ProvideFeedback<S, C> {
+    /// Tags `request` in place: what reqwest keeps in it beside HTTP's own
+    /// parts, such as its timeout, stays.
+    fn track_reqwest(&self, request: &mut Request) -> Option<Track> {
+        let options = &self.layer.options;
+        let uri: Uri = request.url().as_str().parse().ok()?;
+        // A stream shows no bytes, and so no size.
+        let form = request.body().and_then(Body::as_bytes).map(Bytes::copy_from_slice);
+        let size = form.as_ref().map(|form| form.len() as u64);
+        let method = request.method().clone();
+        let create = options.create_of(&method, &uri, request.headers_mut(), None, size)?;
+        let (tagged, track) = options.decide(create, request.headers_mut(), &form?);
+        if let Some(tagged) = tagged {
+            *request.body_mut() = Some(tagged.into());
+        }
+        track
+    }
+}
+
+async fn received(response: reqwest::Response, track: Option<Track>) -> reqwest::Response {
+    let Some(track) = track else { return response };
+    if !response.status().is_success() {
+        track.not_created();
+        return response;
+    }
+    let url = response.url().clone();
+    let response: Response<Body> = response.into();
+    let mut response = match receive(response, Some(track)) {
+        Received::No(response) => response,
+        Received::Yes(mut receive) => poll_fn(|cx| receive.poll(cx)).await,
+    };
+    // A conversion from `http::Response` knows the URL by an extension alone,
+    // which only a builder can make.
+    if let Ok(mut with_url) = Response::builder().url(url).body(()) {
+        response.extensions_mut().extend(mem::take(with_url.extensions_mut()));
+    }
+    response.map(Body::wrap).into()
+}

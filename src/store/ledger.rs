@@ -1,0 +1,90 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{Attempts, Failure};
+use crate::{AccountSid, BaseUrl, MessageSid, Timestamp};
+
+/// What became of one tracked message. Twilio's outcome cannot be read back;
+/// this can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LedgerEntry {
+    /// The message.
+    pub sid: MessageSid,
+    /// The account that owns it.
+    pub account: AccountSid,
+    /// Where it was created.
+    pub base_url: BaseUrl,
+    /// When it was sent, by the sender's clock.
+    pub sent_at: Timestamp,
+    /// The application's own name for this sort of message.
+    pub label: Option<Arc<str>>,
+    /// Where it stands.
+    pub status: LedgerStatus,
+}
+
+impl LedgerEntry {
+    /// An entry without a label.
+    #[must_use]
+    pub const fn new(
+        sid: MessageSid,
+        account: AccountSid,
+        base_url: BaseUrl,
+        sent_at: Timestamp,
+        status: LedgerStatus,
+    ) -> Self {
+        Self { sid, account, base_url, sent_at, label: None, status }
+    }
+}
+
+/// Where a tracked message stands. Times are by the store's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LedgerStatus {
+    /// Nobody has confirmed it.
+    Pending,
+    /// It is in the outbox.
+    Queued {
+        /// When the action was confirmed.
+        confirmed_at: Timestamp,
+        /// How often Twilio was asked in vain.
+        attempts: Attempts,
+    },
+    /// Twilio has the feedback.
+    Delivered {
+        /// When the action was confirmed.
+        confirmed_at: Timestamp,
+        /// When Twilio took it.
+        delivered_at: Timestamp,
+        /// How many calls it took.
+        attempts: Attempts,
+    },
+    /// Twilio will never take it: a dead letter.
+    Dead {
+        /// When the action was confirmed.
+        confirmed_at: Timestamp,
+        /// When it was given up.
+        died_at: Timestamp,
+        /// How many calls were made.
+        attempts: Attempts,
+        /// Why.
+        failure: Failure,
+    },
+}
+
+/// How much a store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct StoreCounts {
+    /// Messages of any status.
+    pub messages: u64,
+    /// Confirmed ones that Twilio has not acknowledged yet.
+    pub outbox: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// How long ago the oldest entry of the outbox was confirmed.
+    pub oldest_outbox_age: Option<Duration>,
+    /// Messages that this store object dropped unconfirmed at a bound.
+    pub evicted: u64,
+    /// Messages that this store object dropped when their time was over.
+    pub expired: u64,
+}

@@ -1,0 +1,502 @@
+//! Tracked messages in the memory of this process.
+//!
+//! ```
+//! use tower_message_feedback::store::MemoryStore;
+//!
+//! let store = MemoryStore::builder().max_messages(100_000).build();
+//! ```
+//!
+//! It promises nothing beyond the life of the process: what it holds is gone
+//! after a crash, and another process cannot confirm what this one sent. It is
+//! bounded in every direction, whatever arrives.
+
+mod chain;
+mod expiry;
+mod outbox;
+mod shards;
+
+use std::{
+    fmt,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use self::{
+    chain::{Chain, Held, Progress, Stage},
+    expiry::{ExpiryQueue, Hint},
+    outbox::Outbox,
+    shards::Shards,
+};
+use super::{
+    Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseAnswer, LeaseRequest,
+    LedgerEntry, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs, Settlement,
+    StoreCounts, StoreFuture, TrackedMessage,
+};
+use crate::{Clock, CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
+
+/// A [`FeedbackStore`] in the memory of one process.
+///
+/// Its locks are taken in one order: the messages of a key, then the index by
+/// SID, the outbox or the expiry queue, and never two of the latter at once.
+pub struct MemoryStore {
+    by_key: Shards<CorrelationKey, Chain>,
+    by_sid: Shards<MessageSid, CorrelationKey>,
+    outbox: Mutex<Outbox>,
+    expiry: Mutex<ExpiryQueue>,
+    dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
+    messages: AtomicUsize,
+    evicted: AtomicU64,
+    expired: AtomicU64,
+    settings: Settings,
+}
+
+#[derive(Debug, Clone)]
+struct Settings {
+    max_messages: usize,
+    max_outbox: usize,
+    ledger_retention: Duration,
+    dead_letter_retention: Duration,
+    clock: Clock,
+}
+
+/// Sets the bounds of a [`MemoryStore`].
+#[derive(Debug, Clone)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct MemoryStoreBuilder(Settings);
+
+impl MemoryStoreBuilder {
+    /// How many messages it holds at most, confirmed and delivered ones
+    /// included: 1,000,000 by default, at about 300 bytes each. At the bound
+    /// the oldest goes that is not in the outbox and no dead letter.
+    pub fn max_messages(mut self, max: usize) -> Self {
+        self.0.max_messages = max;
+        self
+    }
+
+    /// How many confirmed messages wait for delivery at most: 100,000 by
+    /// default. At the bound a confirm is refused.
+    pub fn max_outbox(mut self, max: usize) -> Self {
+        self.0.max_outbox = max;
+        self
+    }
+
+    /// How long a delivered message stays in the ledger: one day by default.
+    pub fn ledger_retention(mut self, retention: Duration) -> Self {
+        self.0.ledger_retention = retention;
+        self
+    }
+
+    /// How long a dead letter is kept: 30 days by default.
+    pub fn dead_letter_retention(mut self, retention: Duration) -> Self {
+        self.0.dead_letter_retention = retention;
+        self
+    }
+
+    /// The clock that leases, retries and expiry go by.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.0.clock = clock;
+        self
+    }
+
+    /// The store, empty.
+    #[must_use]
+    pub fn build(self) -> MemoryStore {
+        MemoryStore {
+            by_key: Shards::new(),
+            by_sid: Shards::new(),
+            outbox: Mutex::default(),
+            expiry: Mutex::default(),
+            dead: Mutex::default(),
+            messages: AtomicUsize::new(0),
+            evicted: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            settings: self.0,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here can panic half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl MemoryStore {
+    /// Starts from the default bounds.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder(Settings {
+            max_messages: 1_000_000,
+            max_outbox: 100_000,
+            ledger_retention: Duration::from_secs(24 * 60 * 60),
+            dead_letter_retention: Duration::from_secs(30 * 24 * 60 * 60),
+            clock: Clock::system(),
+        })
+    }
+
+    /// A store with the default bounds.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    fn record_one(&self, message: &TrackedMessage) -> RecordOutcome {
+        if let Some(outcome) = self.by_sid.read(&message.sid, |key| present(*key, message.key)) {
+            return outcome;
+        }
+        if !self.reserve() {
+            return RecordOutcome::Full;
+        }
+        let outcome = self.by_key.update_or_default(message.key, |chain| {
+            let key = self.by_sid.insert_or_read(message.sid, message.key, |key| *key);
+            if key != message.key || chain.get(message.sid).is_some() {
+                return present(key, message.key);
+            }
+            chain.insert(message.clone());
+            RecordOutcome::Inserted
+        });
+        if outcome == RecordOutcome::Inserted {
+            lock(&self.expiry).push(message.expires_at, (message.key, message.sid));
+        } else {
+            self.messages.fetch_sub(1, Relaxed);
+        }
+        outcome
+    }
+
+    /// Makes sure that one more message fits.
+    fn reserve(&self) -> bool {
+        if self.messages.fetch_add(1, Relaxed) < self.settings.max_messages || self.evict() {
+            return true;
+        }
+        self.messages.fetch_sub(1, Relaxed);
+        false
+    }
+
+    /// Drops the oldest message that may go.
+    fn evict(&self) -> bool {
+        let mut kept = Vec::new();
+        let evicted = loop {
+            let Some((key, sid)) = lock(&self.expiry).pop_oldest() else { break false };
+            let fate = self.by_key.update(key, |chain| match chain.get(sid) {
+                None => Fate::Gone,
+                // Its settlement puts it back into the queue.
+                Some(held) if held.is_queued() => Fate::Gone,
+                Some(held) if held.is_dead() => Fate::Kept(held.message.expires_at),
+                Some(_) => self.drop_from(chain, sid),
+            });
+            match fate {
+                Some(Fate::Dropped { unconfirmed }) => {
+                    self.evicted.fetch_add(u64::from(unconfirmed), Relaxed);
+                    break true;
+                }
+                Some(Fate::Kept(until)) => kept.push((until, (key, sid))),
+                Some(Fate::Gone) | None => {}
+            }
+        };
+        if !kept.is_empty() {
+            let mut expiry = lock(&self.expiry);
+            for (until, hint) in kept {
+                expiry.push(until, hint);
+            }
+        }
+        evicted
+    }
+
+    fn expire_due(&self, limit: usize) -> usize {
+        let now = self.settings.clock.now();
+        let mut dropped = 0;
+        while dropped < limit {
+            let Some((key, sid)) = lock(&self.expiry).pop_due(now) else { break };
+            let fate = self.by_key.update(key, |chain| match chain.get(sid) {
+                None => Fate::Gone,
+                Some(held) if held.is_queued() => Fate::Gone,
+                Some(held) if held.message.expires_at > now => Fate::Kept(held.message.expires_at),
+                Some(_) => self.drop_from(chain, sid),
+            });
+            match fate {
+                Some(Fate::Dropped { .. }) => {
+                    dropped += 1;
+                    self.expired.fetch_add(1, Relaxed);
+                }
+                Some(Fate::Kept(until)) => lock(&self.expiry).push(until, (key, sid)),
+                Some(Fate::Gone) | None => {}
+            }
+        }
+        dropped
+    }
+
+    fn drop_from(&self, chain: &mut Chain, sid: MessageSid) -> Fate {
+        let Some(held) = chain.remove(sid) else { return Fate::Gone };
+        self.unlink(&held);
+        Fate::Dropped { unconfirmed: held.progress.is_none() }
+    }
+
+    /// Removes what points to a message that left its chain.
+    fn unlink(&self, held: &Held) {
+        self.by_sid.remove(&held.message.sid);
+        self.messages.fetch_sub(1, Relaxed);
+        if let Some(id) = held.entry_id() {
+            lock(&self.outbox).remove(id);
+        }
+        if held.is_dead() {
+            lock(&self.dead).remove(&held.message.sid);
+        }
+    }
+
+    fn confirm_one(&self, target: &ConfirmTarget) -> ConfirmOutcome {
+        let now = self.settings.clock.now();
+        match target {
+            ConfirmTarget::Id { keys, resends } => keys
+                .iter()
+                .find_map(|key| {
+                    self.by_key.update(key, |chain| match resends {
+                        Resends::Newest => {
+                            chain.newest(now).map(|held| self.enqueue(key, held, now))
+                        }
+                        Resends::All => chain
+                            .iter_mut()
+                            .map(|held| self.enqueue(key, held, now))
+                            .reduce(most_done),
+                    })?
+                })
+                .unwrap_or(ConfirmOutcome::Unknown),
+            ConfirmTarget::Message(message) => {
+                if self.record_one(message) == RecordOutcome::Full {
+                    return ConfirmOutcome::Full;
+                }
+                self.with_held(message.sid, |key, held| self.enqueue(key, held, now))
+                    .unwrap_or(ConfirmOutcome::Unknown)
+            }
+        }
+    }
+
+    fn with_held<R>(
+        &self,
+        sid: MessageSid,
+        change: impl FnOnce(CorrelationKey, &mut Held) -> R,
+    ) -> Option<R> {
+        let key = self.by_sid.read(&sid, |key| *key)?;
+        self.by_key.update(key, |chain| chain.get_mut(sid).map(|held| change(key, held)))?
+    }
+
+    fn enqueue(&self, key: CorrelationKey, held: &mut Held, now: Timestamp) -> ConfirmOutcome {
+        if held.progress.is_some() {
+            return ConfirmOutcome::AlreadyConfirmed;
+        }
+        let mut outbox = lock(&self.outbox);
+        if outbox.len() >= self.settings.max_outbox {
+            return ConfirmOutcome::Full;
+        }
+        let id = outbox.push(key, &held.message, now, now);
+        held.progress = Some(Box::new(Progress {
+            confirmed_at: now,
+            attempts: Attempts::default(),
+            stage: Stage::Queued(id),
+        }));
+        ConfirmOutcome::Queued
+    }
+
+    fn settle_one(&self, settlement: &Settlement) -> SettleOutcome {
+        let now = self.settings.clock.now();
+        let Some((key, sid)) = lock(&self.outbox).settle(settlement, now) else {
+            return SettleOutcome::LeaseLost;
+        };
+        let stage = match settlement.settled_as {
+            SettledAs::Delivered => Some(Stage::Delivered(now)),
+            SettledAs::Dead(failure) => Some(Stage::Dead(now, failure)),
+            SettledAs::Retry(_) => None,
+        };
+        let expires_at = self.by_key.update(key, |chain| {
+            let held = chain.get_mut(sid)?;
+            let progress = held.progress.as_mut()?;
+            progress.attempts = settlement.attempts;
+            progress.stage = stage?;
+            let retention = if held.is_dead() {
+                lock(&self.dead).insert(sid, key);
+                self.settings.dead_letter_retention
+            } else {
+                self.settings.ledger_retention
+            };
+            held.message.expires_at = now + retention;
+            Some(held.message.expires_at)
+        });
+        if let Some(expires_at) = expires_at.flatten() {
+            lock(&self.expiry).push(expires_at, (key, sid));
+        }
+        SettleOutcome::Settled
+    }
+
+    fn forget_one(&self, keys: &CorrelationKeys) -> usize {
+        let forget = |key| {
+            self.by_key.update(key, |chain| {
+                let gone = chain.take();
+                gone.iter().for_each(|held| self.unlink(held));
+                gone.len()
+            })
+        };
+        keys.iter().filter_map(forget).sum()
+    }
+
+    fn lookup_one(&self, keys: &CorrelationKeys) -> Vec<LedgerEntry> {
+        let mut found: Vec<LedgerEntry> = Vec::new();
+        for key in keys.iter() {
+            let _ = self.by_key.read(&key, |chain| {
+                found.extend(chain.iter().rev().map(Held::ledger_entry));
+            });
+        }
+        found
+    }
+
+    fn resend_one(&self, sid: MessageSid) -> ResendOutcome {
+        let now = self.settings.clock.now();
+        self.with_held(sid, |key, held| {
+            if !held.is_dead() {
+                return ResendOutcome::NotDead;
+            }
+            let mut outbox = lock(&self.outbox);
+            if outbox.len() >= self.settings.max_outbox {
+                return ResendOutcome::Full;
+            }
+            let Some(progress) = held.progress.as_mut() else { return ResendOutcome::NotDead };
+            // Its age starts anew, or the retry policy would give it up at once.
+            let id = outbox.push(key, &held.message, now, now);
+            drop(outbox);
+            progress.attempts = Attempts::default();
+            progress.stage = Stage::Queued(id);
+            lock(&self.dead).remove(&sid);
+            ResendOutcome::Queued
+        })
+        .unwrap_or(ResendOutcome::NotDead)
+    }
+
+    fn counts_now(&self) -> StoreCounts {
+        let now = self.settings.clock.now();
+        let (outbox, oldest) = {
+            let outbox = lock(&self.outbox);
+            (outbox.len(), outbox.oldest())
+        };
+        StoreCounts {
+            messages: self.messages.load(Relaxed) as u64,
+            outbox: outbox as u64,
+            dead_letters: lock(&self.dead).len() as u64,
+            oldest_outbox_age: oldest.map(|oldest| now.since(oldest)),
+            evicted: self.evicted.load(Relaxed),
+            expired: self.expired.load(Relaxed),
+        }
+    }
+}
+
+/// What an attempt to drop a message came to.
+enum Fate {
+    Gone,
+    Kept(Timestamp),
+    Dropped { unconfirmed: bool },
+}
+
+fn present(held_under: CorrelationKey, recorded_under: CorrelationKey) -> RecordOutcome {
+    if held_under == recorded_under {
+        RecordOutcome::AlreadyPresent
+    } else {
+        RecordOutcome::OtherId
+    }
+}
+
+/// Of the outcomes for several messages, the one that says that something was done.
+fn most_done(left: ConfirmOutcome, right: ConfirmOutcome) -> ConfirmOutcome {
+    use ConfirmOutcome::{AlreadyConfirmed, Full, Queued, Unknown};
+    match (left, right) {
+        (Queued, _) | (_, Queued) => Queued,
+        (Full, _) | (_, Full) => Full,
+        (AlreadyConfirmed, _) | (_, AlreadyConfirmed) => AlreadyConfirmed,
+        (Unknown, Unknown) => Unknown,
+    }
+}
+
+fn answer<'a, T: Send + 'a>(operation: impl FnOnce() -> T + Send + 'a) -> StoreFuture<'a, T> {
+    Box::pin(async move { Ok(operation()) })
+}
+
+impl FeedbackStore for MemoryStore {
+    fn record<'a>(&'a self, messages: &'a [TrackedMessage]) -> StoreFuture<'a, Vec<RecordOutcome>> {
+        answer(|| messages.iter().map(|message| self.record_one(message)).collect())
+    }
+
+    fn confirm<'a>(&'a self, targets: &'a [ConfirmTarget]) -> StoreFuture<'a, Vec<ConfirmOutcome>> {
+        answer(|| targets.iter().map(|target| self.confirm_one(target)).collect())
+    }
+
+    fn lease<'a>(&'a self, request: &'a LeaseRequest) -> StoreFuture<'a, LeaseAnswer> {
+        answer(|| lock(&self.outbox).lease(request, self.settings.clock.now()))
+    }
+
+    fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> StoreFuture<'a, Vec<SettleOutcome>> {
+        answer(|| settlements.iter().map(|settlement| self.settle_one(settlement)).collect())
+    }
+
+    fn expire(&self, limit: usize) -> StoreFuture<'_, usize> {
+        answer(move || self.expire_due(limit))
+    }
+
+    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
+        answer(|| ids.iter().map(|keys| self.forget_one(keys)).collect())
+    }
+
+    fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {
+        answer(|| ids.iter().map(|keys| self.lookup_one(keys)).collect())
+    }
+
+    fn by_sid<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<Option<LedgerEntry>>> {
+        answer(|| {
+            sids.iter().map(|sid| self.with_held(*sid, |_, held| held.ledger_entry())).collect()
+        })
+    }
+
+    fn dead_letters(
+        &self,
+        after: Option<MessageSid>,
+        limit: usize,
+    ) -> StoreFuture<'_, Vec<LedgerEntry>> {
+        use std::ops::Bound::{Excluded, Unbounded};
+        answer(move || {
+            let dead: Vec<Hint> = lock(&self.dead)
+                .range((after.map_or(Unbounded, Excluded), Unbounded))
+                .take(limit)
+                .map(|(sid, key)| (*key, *sid))
+                .collect();
+            dead.into_iter()
+                .filter_map(|(key, sid)| {
+                    self.by_key
+                        .read(&key, |chain| {
+                            chain.get(sid).filter(|held| held.is_dead()).map(Held::ledger_entry)
+                        })
+                        .flatten()
+                })
+                .collect()
+        })
+    }
+
+    fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
+        answer(|| sids.iter().map(|sid| self.resend_one(*sid)).collect())
+    }
+
+    fn counts(&self) -> StoreFuture<'_, StoreCounts> {
+        answer(|| self.counts_now())
+    }
+
+    fn durability(&self) -> Durability {
+        Durability::Volatile
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").field("counts", &self.counts_now()).finish_non_exhaustive()
+    }
+}
