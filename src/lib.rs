@@ -1,5 +1,7 @@
 //! Tower layers that close the loop of Twilio's Message Feedback.
 
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod twilio;
 
 pub use twilio::{
