@@ -6,6 +6,8 @@ mod counters;
 mod delivery;
 mod feedback;
 pub mod outgoing;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod store;
 mod twilio;
 

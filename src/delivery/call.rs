@@ -64,6 +64,14 @@ impl CallResult {
         }
     }
 
+    /// What went wrong on the way, for an event.
+    pub(super) fn error(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Failed(error) => Some(&**error),
+            _ => None,
+        }
+    }
+
     /// The sort of result, for an event.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -235,6 +235,7 @@ impl Worker {
                     status,
                     code,
                     result = result.name(),
+                    error = result.error(),
                     wait_ms,
                     "feedback will be sent again"
                 );

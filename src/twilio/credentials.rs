@@ -118,6 +118,11 @@ impl Credentials {
     pub fn account_sid(&self) -> AccountSid {
         self.account
     }
+
+    #[cfg(feature = "simulator")]
+    pub(crate) fn authorization(&self) -> &HeaderValue {
+        &self.authorization
+    }
 }
 
 impl fmt::Debug for Credentials {
