@@ -5,6 +5,7 @@ mod correlate;
 mod counters;
 mod delivery;
 mod feedback;
+pub mod incoming;
 pub mod outgoing;
 #[cfg(feature = "simulator")]
 pub mod simulator;
@@ -23,6 +24,9 @@ pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
     MessageFeedbackBuilder, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
 };
+pub use incoming::{ConfirmLayer, source};
+#[cfg(feature = "axum")]
+pub use incoming::{Confirmed, Tracked, TrackedAction, TrackedRejection};
 pub use outgoing::{ProvideFeedback, ProvideFeedbackLayer};
 pub use twilio::{
     AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,

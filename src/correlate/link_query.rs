@@ -9,7 +9,7 @@ use crate::twilio::{MessageForm, decode};
 /// The link may stand anywhere in `Body`, with or without a scheme, before
 /// punctuation or in brackets; of several links the first that has the
 /// parameter counts. Name and value are decoded as a form is, which is how
-/// [`query`](crate::query) and axum's `Query` read them when the link is
+/// [`query`](crate::source::query) and axum's `Query` read them when the link is
 /// clicked. A parameter in the fragment (`#/confirm?id=…`) counts if the query
 /// has none. A link ends where an address can hold the character no longer, so
 /// one that is followed directly by text of another script is found too.

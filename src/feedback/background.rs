@@ -136,7 +136,7 @@ async fn retry_confirms(shared: &Shared, confirms: Vec<Deferred>) -> Result<(), 
         return Ok(());
     }
     let outcomes = shared.within_bound(shared.store.confirm(&targets)).await?;
-    for (target, outcome) in targets.into_iter().zip(outcomes) {
+    for (target, outcome) in targets.iter().zip(outcomes) {
         let _ = shared.confirmed(Some(target), outcome);
     }
     Ok(())

@@ -10,7 +10,8 @@ use super::{
     builder::MessageFeedbackBuilder,
     confirmation::{Confirmation, Refusal},
     health::{Health, Remaining},
-    sent::{PendingRecord, Recorded, SentMessage},
+    pending::{PendingConfirm, PendingRecord},
+    sent::{Recorded, SentMessage},
     shared::{RELEASE, Shared, single},
     stats::Stats,
 };
@@ -121,9 +122,13 @@ impl MessageFeedback {
     /// future does not undo it. Confirming twice reports once.
     pub async fn confirm(&self, id: impl Into<CorrelationId>) -> Confirmation {
         match self.shared().keyring.keys(&id.into()) {
-            Some(keys) => self.shared().confirm(self.shared().by_id(keys)).await,
+            Some(keys) => self.confirm_target(self.shared().by_id(keys)).await,
             None => Confirmation::NoId,
         }
+    }
+
+    async fn confirm_target(&self, target: ConfirmTarget) -> Confirmation {
+        PendingConfirm::new(self.shared().clone(), target).run().await
     }
 
     /// Says that the user did what this message asked for, whether or not it
@@ -136,7 +141,7 @@ impl MessageFeedback {
             return Confirmation::NoId;
         };
         match self.tracked(keys, sent) {
-            Some(message) => shared.confirm(ConfirmTarget::Message(message)).await,
+            Some(message) => self.confirm_target(ConfirmTarget::Message(message)).await,
             None => Confirmation::Refused(Refusal::OriginNotAllowed),
         }
     }

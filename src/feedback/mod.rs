@@ -8,6 +8,7 @@ mod dispatcher;
 mod error;
 mod handle;
 mod health;
+mod pending;
 mod sent;
 mod settings;
 mod shared;
@@ -24,4 +25,7 @@ pub use self::{
     sent::{Recorded, SentMessage},
     stats::{ConfirmStats, SendStats, Stats},
 };
-pub(crate) use self::{sent::PendingRecord, shared::Shared};
+pub(crate) use self::{
+    pending::{PendingConfirm, PendingRecord},
+    shared::Shared,
+};

@@ -1,7 +1,6 @@
 use std::{sync::Arc, time::SystemTime};
 
-use super::shared::Shared;
-use crate::{AccountSid, BaseUrl, MessageSid, Timestamp, store::TrackedMessage};
+use crate::{AccountSid, BaseUrl, MessageSid, Timestamp};
 
 /// A message that the application sent by other means than through the layer.
 ///
@@ -74,47 +73,4 @@ pub enum Recorded {
     InvalidId,
     /// The message's origin is not one that the builder allows.
     OriginNotAllowed,
-}
-
-/// A record that must not be lost: dropped before the store has it, it moves
-/// into the retry queue.
-pub(crate) struct PendingRecord {
-    shared: Arc<Shared>,
-    message: Option<TrackedMessage>,
-}
-
-impl PendingRecord {
-    pub(crate) fn new(shared: Arc<Shared>, message: TrackedMessage) -> Self {
-        Self { shared, message: Some(message) }
-    }
-
-    /// Records it, within the bound on store operations.
-    pub(crate) async fn run(mut self) -> Recorded {
-        use crate::store::RecordOutcome;
-
-        let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
-        match self.shared.try_record(message).await {
-            Ok(outcome) => {
-                self.message = None;
-                match outcome {
-                    RecordOutcome::Inserted => Recorded::Recorded,
-                    RecordOutcome::AlreadyPresent => Recorded::AlreadyRecorded,
-                    RecordOutcome::OtherId => Recorded::OtherId,
-                    RecordOutcome::Full => Recorded::Refused,
-                }
-            }
-            Err(_) => self.defer(),
-        }
-    }
-
-    fn defer(&mut self) -> Recorded {
-        let deferred = self.message.take().is_none_or(|message| self.shared.defer_record(message));
-        if deferred { Recorded::Deferred } else { Recorded::Refused }
-    }
-}
-
-impl Drop for PendingRecord {
-    fn drop(&mut self) {
-        self.defer();
-    }
 }

@@ -68,17 +68,6 @@ impl Shared {
         Some(self.base_urls.intern(uri.scheme_str()?, uri.authority()?.as_str(), prefix))
     }
 
-    /// Records `message` within the bound on store operations.
-    pub(super) async fn try_record(
-        &self,
-        message: &TrackedMessage,
-    ) -> Result<RecordOutcome, StoreError> {
-        let recorded = self.store.record(std::slice::from_ref(message));
-        let outcome = self.within_bound(recorded).await.and_then(single)?;
-        self.recorded(message, outcome);
-        Ok(outcome)
-    }
-
     /// Counts a record, and makes up for a confirm that overtook it.
     pub(super) fn recorded(&self, message: &TrackedMessage, outcome: RecordOutcome) {
         match outcome {
@@ -102,34 +91,13 @@ impl Shared {
         }
     }
 
-    pub(super) fn by_id(&self, keys: CorrelationKeys) -> ConfirmTarget {
+    pub(crate) fn by_id(&self, keys: CorrelationKeys) -> ConfirmTarget {
         ConfirmTarget::Id { keys, resends: self.settings.resends }
-    }
-
-    /// Confirms `target` within the bound on store operations; what the store
-    /// does not take in time, or the caller does not wait for, is deferred.
-    pub(super) async fn confirm(self: &Arc<Self>, target: ConfirmTarget) -> Confirmation {
-        if self.is_closed() {
-            self.confirms.refused.increment();
-            return Confirmation::Refused(Refusal::ShutDown);
-        }
-        let pending = PendingConfirm { shared: self, target: Some(target) };
-        let outcome = {
-            let confirmed = self.store.confirm(pending.target.as_slice());
-            self.within_bound(confirmed).await.and_then(single)
-        };
-        match outcome {
-            Ok(outcome) => self.confirmed(pending.disarm(), outcome),
-            Err(error) => {
-                debug!(error = %error, "confirm deferred");
-                pending.defer()
-            }
-        }
     }
 
     pub(super) fn confirmed(
         &self,
-        target: Option<ConfirmTarget>,
+        target: Option<&ConfirmTarget>,
         outcome: ConfirmOutcome,
     ) -> Confirmation {
         match outcome {
@@ -145,7 +113,7 @@ impl Shared {
             }
             ConfirmOutcome::Unknown => {
                 self.confirms.unknown.increment();
-                if let Some(ConfirmTarget::Id { keys, .. }) = target {
+                if let Some(&ConfirmTarget::Id { keys, .. }) = target {
                     let until = self.clock.now() + self.settings.wait_for_record;
                     if self.waiting.insert(keys, until) {
                         self.confirms.waiting_evicted.increment();
@@ -163,7 +131,7 @@ impl Shared {
         }
     }
 
-    fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
+    pub(super) fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
         if self.deferred.push(Deferred::Confirm(target)) {
             self.confirms.deferred.increment();
             Confirmation::Deferred
@@ -213,33 +181,6 @@ impl Shared {
 /// The one answer to a batch of one.
 pub(super) fn single<T>(answers: Vec<T>) -> Result<T, StoreError> {
     answers.into_iter().next().ok_or_else(|| StoreError::new("the store answered nothing"))
-}
-
-/// A confirm that has begun: dropped, it is deferred.
-struct PendingConfirm<'a> {
-    shared: &'a Shared,
-    target: Option<ConfirmTarget>,
-}
-
-impl PendingConfirm<'_> {
-    fn disarm(mut self) -> Option<ConfirmTarget> {
-        self.target.take()
-    }
-
-    fn defer(mut self) -> Confirmation {
-        match self.target.take() {
-            Some(target) => self.shared.defer_confirm(target),
-            None => Confirmation::Deferred,
-        }
-    }
-}
-
-impl Drop for PendingConfirm<'_> {
-    fn drop(&mut self) {
-        if let Some(target) = self.target.take() {
-            let _ = self.shared.defer_confirm(target);
-        }
-    }
 }
 
 /// The few base URLs that an application sends to, so that a send shares one.

@@ -1,0 +1,93 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::Response;
+use pin_project_lite::pin_project;
+
+use super::{layer::Options, predicate::Predicate};
+use crate::{CorrelationKeys, MessageFeedback, feedback::PendingConfirm};
+
+/// Confirms that have begun, and cannot be undone by dropping this.
+pub(super) type Confirming = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+pin_project! {
+    /// The future of [`Confirm`](crate::incoming::Confirm).
+    pub struct ConfirmFuture<F, Src, P, R> {
+        #[pin]
+        future: F,
+        armed: Option<(CorrelationKeys, Arc<Options<Src, P>>)>,
+        settling: Option<Settling<R>>,
+    }
+}
+
+/// An answer that waits for its confirms to reach the store.
+pub(super) struct Settling<R> {
+    response: Option<Response<R>>,
+    confirming: Confirming,
+}
+
+impl<R> Settling<R> {
+    pub(super) fn new(
+        response: Response<R>,
+        feedback: &MessageFeedback,
+        keys: impl IntoIterator<Item = CorrelationKeys>,
+    ) -> Self {
+        let shared = feedback.shared();
+        let pending: Vec<PendingConfirm> = keys
+            .into_iter()
+            .map(|keys| PendingConfirm::new(shared.clone(), shared.by_id(keys)))
+            .collect();
+        let confirming = Box::pin(async move {
+            for confirm in pending {
+                // The route answers alike, whatever became of it; it is counted.
+                let _ = confirm.run().await;
+            }
+        });
+        Self { response: Some(response), confirming }
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<R>> {
+        ready!(self.confirming.as_mut().poll(cx));
+        Poll::Ready(self.response.take().expect("polled after it was ready"))
+    }
+}
+
+impl<F, Src, P, R> ConfirmFuture<F, Src, P, R> {
+    pub(super) fn new(future: F, armed: Option<(CorrelationKeys, Arc<Options<Src, P>>)>) -> Self {
+        Self { future, armed, settling: None }
+    }
+}
+
+impl<F, Src, P, R, E> Future for ConfirmFuture<F, Src, P, R>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    P: Predicate,
+{
+    type Output = Result<Response<R>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if this.settling.is_none() {
+            let response = ready!(this.future.poll(cx))?;
+            match this.armed.take() {
+                Some((keys, options)) if options.predicate.confirms(&response) => {
+                    *this.settling = Some(Settling::new(response, &options.feedback, [keys]));
+                }
+                _ => return Poll::Ready(Ok(response)),
+            }
+        }
+        let settling = this.settling.as_mut().expect("it was set above");
+        settling.poll(cx).map(Ok)
+    }
+}
+
+impl<F, Src, P, R> fmt::Debug for ConfirmFuture<F, Src, P, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfirmFuture").finish_non_exhaustive()
+    }
+}
