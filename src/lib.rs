@@ -1,4 +1,73 @@
-//! Tower layers that close the loop of Twilio's Message Feedback.
+//! Tower layers that close the loop of [Twilio's Message Feedback]: tag the
+//! messages that carry a one-time code or a link, remember their SIDs, notice
+//! that the user did what the message asked, and report it.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # use tower_message_feedback::Credentials;
+//! # let credentials = Credentials::auth_token("AC0123456789abcdef0123456789abcdef", "x")?;
+//! # async fn thank_you() {}
+//! # let client = tower::service_fn(|_: http::Request<axum::body::Body>| async {
+//! #     Ok::<_, std::convert::Infallible>(http::Response::new(axum::body::Body::empty()))
+//! # });
+//! use axum::{Router, routing::get};
+//! use tower::ServiceBuilder;
+//! use tower_message_feedback::{MessageFeedback, link_query, source::query};
+//!
+//! let feedback = MessageFeedback::builder().credentials(credentials).build()?;
+//!
+//! // Around the client that sends messages:
+//! let twilio = ServiceBuilder::new()
+//!     .layer(feedback.provide_layer().correlate(link_query("id")))
+//!     .service(client);
+//!
+//! // Around the route that the link in a message opens:
+//! let app: Router = Router::new()
+//!     .route("/confirm", get(thank_you).layer(feedback.confirm_layer(query("id"))));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to read on
+//!
+//! - [`outgoing`]: which sends are tagged, how a send says its id, and where
+//!   the layer belongs in a stack.
+//! - [`incoming`]: a layer for links, extractors for codes, and what is never
+//!   an action.
+//! - [`MessageFeedback`]: the handle; sending by other means; the end.
+//! - [`MessageFeedbackBuilder`]: every setting with its default.
+//! - [`store`]: where messages wait, and the contract for a store of your own.
+#![cfg_attr(
+    feature = "simulator",
+    doc = "- [`simulator`]: a Twilio that runs in process, for tests."
+)]
+//!
+//! # Events
+//!
+//! What happens is told by `tracing` under the target `tower_message_feedback`
+//! and its modules: `ERROR` where a person has to act (refused credentials),
+//! `WARN` where feedback or tracking is given up or a bound is reached, `DEBUG`
+//! for each message and call. Field names are stable: `sid`, `account`,
+//! `status`, `code` (Twilio's error code), `result`, `wait_ms`, `failure`,
+//! `error`. The spans `record_message`, `confirm_action` and `feedback_call`
+//! (with `attempt`) surround what waits for the store or for Twilio. No field holds a phone number, an id, a text or a credential. The
+//! same is counted in [`MessageFeedback::stats`].
+//!
+//! # Features
+//!
+//! | feature | by default | what it adds |
+//! |---|---|---|
+//! | `axum` | yes | the extractors and [`source`]`::path` |
+//! | `https-client` | yes | the default transport: hyper with rustls |
+//! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
+//! | `simulator` | | a Twilio that runs in process |
+//! | `test-util` | | a clock that a test owns |
+//!
+//! [Twilio's Message Feedback]: https://www.twilio.com/docs/messaging/guides/send-message-feedback-to-twilio
+
+#![warn(unreachable_pub)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
 mod correlate;
@@ -32,3 +101,7 @@ pub use twilio::{
     AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,
     InvalidBaseUrl, InvalidSid, MessageForm, MessageSid,
 };
+
+#[cfg(all(doctest, feature = "reqwest"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

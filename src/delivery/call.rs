@@ -110,7 +110,7 @@ impl CallResult {
             Self::Failed(_) | Self::TimedOut | Self::Panicked => {
                 return retry(policy.wait(tried.total, None), Effect::None);
             }
-            Self::NoCredentials => return self.refused(entry),
+            Self::NoCredentials => return refused(entry),
             Self::OriginNotAllowed => {
                 return Decision {
                     attempts: entry.attempts,
@@ -126,7 +126,7 @@ impl CallResult {
                 effect: Effect::Accepted,
             },
             Verdict::Rejected => dead(FailureKind::Rejected, Effect::Accepted),
-            Verdict::Unauthorized => self.refused(entry),
+            Verdict::Unauthorized => refused(entry),
             Verdict::Throttled => {
                 let wait = policy.wait(tried.total, asked);
                 retry(wait, Effect::Pause(wait))
@@ -148,14 +148,14 @@ impl CallResult {
             }
         }
     }
+}
 
-    /// Everything is kept and no attempt is spent: the account's circuit says
-    /// when the entry may go.
-    fn refused(&self, entry: &Leased) -> Decision {
-        Decision {
-            attempts: entry.attempts,
-            settled_as: SettledAs::Retry(Duration::ZERO),
-            effect: Effect::Refused,
-        }
+/// Everything is kept and no attempt is spent: the account's circuit says
+/// when the entry may go.
+fn refused(entry: &Leased) -> Decision {
+    Decision {
+        attempts: entry.attempts,
+        settled_as: SettledAs::Retry(Duration::ZERO),
+        effect: Effect::Refused,
     }
 }

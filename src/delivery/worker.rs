@@ -8,7 +8,7 @@ use std::{
 };
 
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{debug, error, info, warn};
+use tracing::{Instrument, debug, debug_span, error, info, warn};
 
 use super::{
     call::{CallResult, Effect},
@@ -95,6 +95,9 @@ impl Worker {
             while let Some(ended) = self.calls.try_join_next_with_id() {
                 self.call_ended(ended);
             }
+            // Taken before the lease: what was queued before a drain was asked for
+            // is then seen by the lease that answers it.
+            self.drains.extend(self.delivery.control.take_drains());
             let outlook = match self.step().await {
                 Ok(outlook) => {
                     self.store_errors = 0;
@@ -102,7 +105,6 @@ impl Worker {
                 }
                 Err(error) => self.store_failed(&error),
             };
-            self.drains.extend(self.delivery.control.take_drains());
             if self.answer_drains(&outlook).await {
                 return;
             }
@@ -159,7 +161,10 @@ impl Worker {
             delivery.control.counters.calls.increment();
         }
         let timeout = delivery.call_timeout;
-        let call = self.calls.spawn(async move {
+        let attempt = entry.attempts.total.saturating_add(1);
+        let span =
+            debug_span!("feedback_call", sid = %entry.sid, account = %entry.account, attempt);
+        let call = async move {
             match exchange {
                 Err(result) => result,
                 Ok(exchange) => match tokio::time::timeout(timeout, exchange).await {
@@ -168,7 +173,8 @@ impl Worker {
                     Err(_) => CallResult::TimedOut,
                 },
             }
-        });
+        };
+        let call = self.calls.spawn(call.instrument(span));
         self.in_flight.insert(call.id(), entry);
     }
 

@@ -1,6 +1,5 @@
 /// What became of a confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "it says whether the confirm is durable yet"]
 #[non_exhaustive]
 pub enum Confirmation {
     /// The message is in the outbox: its feedback will reach Twilio, as surely

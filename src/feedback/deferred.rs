@@ -5,7 +5,10 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::store::{ConfirmTarget, TrackedMessage};
+use crate::{
+    CorrelationKeys,
+    store::{ConfirmTarget, TrackedMessage},
+};
 
 /// What the store would not take in time, in the order it came, bounded.
 #[derive(Debug)]
@@ -60,6 +63,18 @@ impl DeferredQueue {
         let count = limit.min(state.queue.len());
         state.taken += count;
         state.queue.drain(..count).collect()
+    }
+
+    /// Drops what waits under `keys`.
+    pub(super) fn forget(&self, keys: CorrelationKeys) {
+        self.lock().queue.retain(|item| match item {
+            Deferred::Record(message) => keys.iter().all(|key| key != message.key),
+            Deferred::Confirm(ConfirmTarget::Id { keys: waiting, .. }) => *waiting != keys,
+            Deferred::Confirm(ConfirmTarget::Message(message)) => {
+                keys.iter().all(|key| key != message.key)
+            }
+        });
+        self.changed.notify_waiters();
     }
 
     pub(super) fn put_back(&self, items: Vec<Deferred>) {

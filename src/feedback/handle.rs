@@ -156,6 +156,7 @@ impl MessageFeedback {
         let shared = self.shared();
         let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(0) };
         shared.waiting.remove(keys.current);
+        shared.deferred.forget(keys);
         shared.within_bound(shared.store.forget(&[keys])).await.and_then(single)
     }
 

@@ -24,7 +24,6 @@ impl Health {
 /// What [`flush`](crate::MessageFeedback::flush) and
 /// [`shutdown`](crate::MessageFeedback::shutdown) left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a volatile store loses what is left when the process ends"]
 #[non_exhaustive]
 pub struct Remaining {
     /// Confirmed messages that Twilio has not acknowledged; `None` if the store

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tracing::debug;
+use tracing::{Instrument, debug, debug_span};
 
 use super::{
     confirmation::{Confirmation, Refusal},
@@ -27,7 +27,8 @@ impl PendingRecord {
     pub(crate) async fn run(mut self) -> Recorded {
         let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
         let recorded = self.shared.store.record(std::slice::from_ref(message));
-        match self.shared.within_bound(recorded).await.and_then(single) {
+        let span = debug_span!("record_message", sid = %message.sid, account = %message.account);
+        match self.shared.within_bound(recorded).instrument(span).await.and_then(single) {
             Ok(outcome) => {
                 self.shared.recorded(message, outcome);
                 self.message = None;
@@ -73,7 +74,8 @@ impl PendingConfirm {
             return Confirmation::Refused(Refusal::ShutDown);
         }
         let confirmed = self.shared.store.confirm(self.target.as_slice());
-        match self.shared.within_bound(confirmed).await.and_then(single) {
+        let span = debug_span!("confirm_action");
+        match self.shared.within_bound(confirmed).instrument(span).await.and_then(single) {
             Ok(outcome) => self.shared.confirmed(self.target.take().as_ref(), outcome),
             Err(error) => {
                 debug!(error = %error, "confirm deferred");

@@ -24,18 +24,18 @@ fn is_fetched_ahead(purpose: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn verdict(method: Method, header: Option<(&'static str, &'static str)>) -> bool {
+    fn verdict(method: &Method, header: Option<(&'static str, &'static str)>) -> bool {
         let headers = header
             .into_iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        is_no_action(&method, &headers)
+        is_no_action(method, &headers)
     }
 
     #[test]
     fn what_fetches_ahead_is_no_action() {
-        assert!(verdict(Method::HEAD, None));
-        assert!(verdict(Method::OPTIONS, None));
+        assert!(verdict(&Method::HEAD, None));
+        assert!(verdict(&Method::OPTIONS, None));
         for header in [
             ("sec-purpose", "prefetch"),
             ("sec-purpose", "prefetch;prerender"),
@@ -45,15 +45,15 @@ mod tests {
             ("x-purpose", "preview"),
             ("x-moz", "prefetch"),
         ] {
-            assert!(verdict(Method::GET, Some(header)), "{header:?}");
+            assert!(verdict(&Method::GET, Some(header)), "{header:?}");
         }
     }
 
     #[test]
     fn a_user_is_an_action() {
-        assert!(!verdict(Method::GET, None));
-        assert!(!verdict(Method::POST, None));
-        assert!(!verdict(Method::GET, Some(("purpose", "navigation"))));
-        assert!(!verdict(Method::GET, Some(("x-prefetched", "prefetch"))));
+        assert!(!verdict(&Method::GET, None));
+        assert!(!verdict(&Method::POST, None));
+        assert!(!verdict(&Method::GET, Some(("purpose", "navigation"))));
+        assert!(!verdict(&Method::GET, Some(("x-prefetched", "prefetch"))));
     }
 }

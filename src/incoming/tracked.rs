@@ -40,7 +40,7 @@ use crate::{Confirmation, CorrelationId};
 ///     if action.code != "4711" {
 ///         return Err(StatusCode::UNAUTHORIZED); // nothing is reported
 ///     }
-///     let _ = action.confirm().await;
+///     action.confirm().await;
 ///     Ok(Redirect::to("/welcome"))
 /// }
 ///

@@ -37,6 +37,8 @@ pin_project! {
     }
 }
 
+type PolledFrame<R> = Poll<Option<Result<Frame<<R as Body>::Data>, <R as Body>::Error>>>;
+
 /// What was read of a body, and what is left of it.
 pub(super) struct ReadBody<R: Body> {
     pub(super) frames: VecDeque<Frame<R::Data>>,
@@ -58,10 +60,7 @@ impl<R: Body> ProvideFeedbackBody<R> {
 }
 
 impl<R: Body> ReadBody<R> {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<R::Data>, R::Error>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> PolledFrame<R> {
         if let Some(frame) = self.frames.pop_front() {
             let len = frame.data_ref().map_or(0, Buf::remaining) as u64;
             self.size_hint = less(&self.size_hint, len);
@@ -85,7 +84,7 @@ impl<R: Body> ReadBody<R> {
     fn size_hint(&self) -> SizeHint {
         match &self.rest {
             Some(rest) if self.frames.is_empty() => rest.size_hint(),
-            _ => self.size_hint.clone(),
+            _ => self.size_hint,
         }
     }
 }

@@ -49,7 +49,7 @@ mod tests {
     fn hints_come_in_the_order_of_their_seconds_and_never_early() {
         let mut queue = ExpiryQueue::default();
         let hint = |n: u8| {
-            let sid = format!("SM{:032x}", n).parse().unwrap();
+            let sid = format!("SM{n:032x}").parse().unwrap();
             (CorrelationKey::from_bytes([n; 16]), sid)
         };
         let at = Timestamp::from_millis;
