@@ -1,29 +1,12 @@
-//! Reading the SIDs out of the answer to a create.
-
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{AccountSid, MessageSid};
+use super::Fields;
+use crate::twilio::{AccountSid, MessageSid};
 
-/// What the answer to a create says of the message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Receipt {
-    pub(crate) sid: MessageSid,
-    /// Twilio declares the field nullable: then the create's URL names the account.
-    pub(crate) account: Option<AccountSid>,
-}
-
-/// Reads a JSON receipt; `None` if it is not one or names no message.
-pub(crate) fn read_receipt(body: &[u8]) -> Option<Receipt> {
-    let fields: Fields = serde_json::from_slice(body).ok()?;
-    Some(Receipt { sid: fields.sid?, account: fields.account })
-}
-
-#[derive(Default)]
-struct Fields {
-    sid: Option<MessageSid>,
-    account: Option<AccountSid>,
+pub(super) fn fields(body: &[u8]) -> Option<Fields> {
+    serde_json::from_slice(body).ok()
 }
 
 impl<'de> Deserialize<'de> for Fields {
@@ -155,50 +138,5 @@ impl<'de, T: ParseSid> Visitor<'de> for ParsedVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(None)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SM: &str = "SM0123456789abcdef0123456789abcdef";
-    const AC: &str = "AC0123456789abcdef0123456789abcdef";
-
-    #[test]
-    fn a_receipt_is_read_whatever_else_it_holds() {
-        let sid = SM.parse().unwrap();
-        let account: AccountSid = AC.parse().unwrap();
-        let json = format!(
-            r#"{{"subresource_uris":{{"sid":"x"}},"sid":"{SM}","price":null,"account_sid":"{AC}","n":[1,{{}}]}}"#
-        );
-        assert_eq!(read_receipt(json.as_bytes()), Some(Receipt { sid, account: Some(account) }));
-        for odd in ["null", "7", "-7", "1.5", "true", "[1]", "{\"a\":1}", "\"AC1\""] {
-            let json = format!(r#"{{"account_sid":{odd},"sid":"{SM}"}}"#);
-            assert_eq!(
-                read_receipt(json.as_bytes()),
-                Some(Receipt { sid, account: None }),
-                "{odd}"
-            );
-        }
-        let escaped = format!(r#"{{"sid":"\u0053{}"}}"#, &SM[1..]);
-        assert_eq!(read_receipt(escaped.as_bytes()), Some(Receipt { sid, account: None }));
-    }
-
-    #[test]
-    fn what_names_no_message_is_no_receipt() {
-        let call = SM.replace("SM", "CA");
-        for text in [
-            String::new(),
-            "{}".into(),
-            r#"{"sid":null}"#.into(),
-            format!(r#"{{"sid":"{call}"}}"#),
-            format!(r#"{{"sid":"{SM}""#),
-            format!(r#"[{{"sid":"{SM}"}}]"#),
-            "<TwilioResponse/>".into(),
-            "\u{1f}\u{8b}".into(),
-        ] {
-            assert_eq!(read_receipt(text.as_bytes()), None, "{text}");
-        }
     }
 }
