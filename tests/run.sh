@@ -28,5 +28,9 @@ RUSTDOCFLAGS="-D warnings" step cargo doc --all-features --no-deps
 for features in "" axum https-client reqwest simulator test-util; do
     step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
-step cargo run --quiet --example quickstart
+quickstart=$(step cargo run --quiet --example quickstart)
+printf '%s\n' "$quickstart"
+for line in '12 messages, 12 of them with ProvideFeedback=true' '6 times Outcome=confirmed'; do
+    grep -qF "$line" <<<"$quickstart" || { echo "the quickstart did not print: $line" >&2; exit 1; }
+done
 step cargo test --all-features

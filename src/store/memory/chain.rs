@@ -40,6 +40,10 @@ const SCHEDULED: Duration = Duration::from_secs(60);
 impl Chain {
     pub(super) fn insert(&mut self, message: TrackedMessage) -> &mut Held {
         let at = self.0.partition_point(|held| held.message.sent_at <= message.sent_at);
+        // Nearly every id has one message; a Vec left to itself makes room for four.
+        if self.0.len() < 4 {
+            self.0.reserve_exact(1);
+        }
         self.0.insert(at, Held { message, progress: None });
         &mut self.0[at]
     }

@@ -69,7 +69,7 @@ pub struct MemoryStoreBuilder(Settings);
 
 impl MemoryStoreBuilder {
     /// How many messages it holds at most, confirmed and delivered ones
-    /// included: 1,000,000 by default, at about 300 bytes each. At the bound
+    /// included: 1,000,000 by default, at about 330 bytes each. At the bound
     /// the oldest goes that is not in the outbox and no dead letter.
     pub fn max_messages(mut self, max: usize) -> Self {
         self.0.max_messages = max;
