@@ -32,8 +32,7 @@ async fn answers_of_2xx_and_3xx_confirm() {
     for status in [200, 201, 202, 204, 299, 301, 302, 303, 304, 307, 308] {
         let world = World::new().await;
         let sid = world.sent("1").await;
-        let site =
-            Site::axum(answers().layer(world.feedback.confirm_layer(query("id")))).await;
+        let site = Site::axum(answers().layer(world.feedback.confirm_layer(query("id")))).await;
         assert_eq!(site.get(&format!("/{status}?id=1")).await.status, status);
         assert_eq!(world.confirms().queued, 1, "{status}");
         world.reported(&[sid]).await;

@@ -213,9 +213,8 @@ async fn a_closure_over_the_head_is_a_source() {
 async fn a_recipient_is_an_id_of_its_own_kind() {
     let world = World::new().await;
     let sid = world.sent(CorrelationId::recipient("+1 (555) 867-5310")).await;
-    let by_number = |parts: &Parts| {
-        parts.headers.get("x-user")?.to_str().ok().map(CorrelationId::recipient)
-    };
+    let by_number =
+        |parts: &Parts| parts.headers.get("x-user")?.to_str().ok().map(CorrelationId::recipient);
     let app = Router::new()
         .route("/text", get(thank_you).layer(world.feedback.confirm_layer(query("id"))))
         .route("/user", get(thank_you).layer(world.feedback.confirm_layer(by_number)));
@@ -230,9 +229,9 @@ async fn a_recipient_is_an_id_of_its_own_kind() {
 async fn a_path_template_is_a_source_inside_axum_too() {
     let world = World::new().await;
     let sid = world.sent("a b").await;
-    let app = Router::new().route("/confirm/{any}", get(thank_you)).layer(
-        world.feedback.confirm_layer(source::path_template(String::from("/confirm/{id}"))),
-    );
+    let app = Router::new()
+        .route("/confirm/{any}", get(thank_you))
+        .layer(world.feedback.confirm_layer(source::path_template(String::from("/confirm/{id}"))));
     let site = Site::axum(app).await;
     site.get("/confirm/a%20b").await;
     world.reported(&[sid]).await;
