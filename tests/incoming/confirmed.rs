@@ -153,6 +153,7 @@ async fn one_good_answer_confirms_all_that_it_marked() {
     let app = Router::new().route("/", post(both)).layer(world.feedback.layer());
     Site::axum(app).await.post_form("/?id=1", "attempt=2&code=").await;
     world.reported_in_any_order(&sids).await;
+    assert_eq!(world.confirms().deferred, 0);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The README, over sockets: the application sends, the phone reads, the user
 //! clicks, Twilio learns.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Form, Router,
@@ -20,8 +20,8 @@ use hyper_util::{
 use tokio::sync::Mutex;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt};
 use tower_message_feedback::{
-    BaseUrl, Confirmed, CorrelationId, LinkQuery, ProvideFeedback, Tracked, link_query,
-    source::query,
+    BaseUrl, Confirmed, CorrelationId, Credentials, LinkQuery, ManualClock, MessageFeedback,
+    ProvideFeedback, Timestamp, Tracked, link_query, source::query, store::MemoryStore,
 };
 
 use crate::support::{
@@ -153,10 +153,9 @@ async fn tracked_click(action: Tracked<Query<Link>>) -> Told {
 #[tokio::test]
 async fn a_user_who_is_faster_than_the_record_is_reported_once() {
     let store = GatedStore::new();
-    let world = World::with(|builder| {
-        builder.store(store.clone()).store_timeout(std::time::Duration::from_secs(15))
-    })
-    .await;
+    let world =
+        World::with(|builder| builder.store(store.clone()).store_timeout(Duration::from_secs(15)))
+            .await;
     let app = Router::new().route("/confirm", get(tracked_click)).layer(world.feedback.layer());
     let site = Site::axum(app).await;
 
@@ -231,4 +230,57 @@ async fn a_user_who_is_faster_than_the_creates_answer_is_reported_once() {
     assert_eq!(status, 201);
     world.reported(&[world.last()]).await;
     assert_eq!(world.confirms().overtaken, 1);
+}
+
+/// The handle of another process that shares the store, and its clock.
+fn neighbour(world: &World, store: &Arc<MemoryStore>) -> (MessageFeedback, ManualClock) {
+    let time = ManualClock::new(Timestamp::from_millis(1_800_000_000_000));
+    let feedback = MessageFeedback::builder()
+        .credentials(Credentials::auth_token(AC, "token").expect("credentials"))
+        .allow_origin(world.server.base_url().as_str())
+        .store(store.clone())
+        .correlation_key(*SECRET)
+        .clock(time.clock())
+        .build()
+        .expect("a handle");
+    (feedback, time)
+}
+
+const SECRET: &[u8; 16] = b"0123456789abcdef";
+
+#[tokio::test]
+async fn a_click_that_overtakes_the_record_of_another_process_is_looked_up_again() {
+    let store = Arc::new(MemoryStore::new());
+    let world = World::with(|builder| builder.store(store.clone()).correlation_key(*SECRET)).await;
+    let (here, time) = neighbour(&world, &store);
+    let app = Router::new().route("/confirm", get(tracked_click)).layer(here.layer());
+    let site = Site::axum(app).await;
+    assert_eq!(site.get("/confirm?id=1").await.header(CONFIRMATION), "Unknown");
+    let sid = world.sent("1").await;
+    assert!(here.flush().await.is_empty());
+    assert!(world.twilio.confirmed().is_empty());
+    time.advance(Duration::from_secs(1));
+    soon("a report", world.twilio.wait_until(|twilio| twilio.confirmed() == [sid])).await;
+    assert!(here.flush().await.is_empty());
+    assert_eq!(world.twilio.message(sid).expect("a message").feedback_count(), 1);
+    assert_eq!(here.stats().confirms.overtaken, 1);
+}
+
+#[tokio::test]
+async fn a_click_long_before_any_record_is_forgotten() {
+    let store = Arc::new(MemoryStore::new());
+    let world = World::with(|builder| builder.store(store.clone()).correlation_key(*SECRET)).await;
+    let (here, time) = neighbour(&world, &store);
+    let app = Router::new().route("/confirm", get(tracked_click)).layer(here.layer());
+    let site = Site::axum(app).await;
+    assert_eq!(site.get("/confirm?id=1").await.header(CONFIRMATION), "Unknown");
+    time.advance(Duration::from_secs(61));
+    // Answered only after the look at what waits, which runs on the same thread.
+    assert_eq!(site.get("/confirm?id=2").await.header(CONFIRMATION), "Unknown");
+    let sid = world.sent("1").await;
+    time.advance(Duration::from_secs(1));
+    assert_eq!(site.get("/confirm?id=3").await.header(CONFIRMATION), "Unknown");
+    world.nothing_reported().await;
+    assert_eq!(site.get("/confirm?id=1").await.header(CONFIRMATION), "Queued");
+    soon("a report", world.twilio.wait_until(|twilio| twilio.confirmed() == [sid])).await;
 }
