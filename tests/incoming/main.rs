@@ -1,0 +1,12 @@
+//! The incoming half, through its public API: an application and a Twilio on
+//! real sockets, with a real client between them.
+
+mod confirm_layer;
+mod confirmed;
+mod guard;
+mod stacks;
+mod store_trouble;
+mod support;
+mod tracked;
+mod twilio_trouble;
+mod whole_loop;

@@ -1,0 +1,5 @@
+//! `Tracked<E>`: the handler decides.
+
+mod codes;
+mod extractors;
+mod rejections;
