@@ -137,7 +137,7 @@ async fn retry_confirms(shared: &Shared, confirms: Vec<Deferred>) -> Result<(), 
     }
     let outcomes = shared.within_bound(shared.store.confirm(&targets)).await?;
     for (target, outcome) in targets.iter().zip(outcomes) {
-        let _ = shared.confirmed(Some(target), outcome);
+        let _ = shared.confirmed(target, outcome);
     }
     Ok(())
 }
@@ -177,13 +177,13 @@ async fn look_again(shared: &Shared) {
         let Ok(outcomes) = shared.within_bound(shared.store.confirm(&targets)).await else {
             return;
         };
-        for (keys, outcome) in keys.iter().zip(outcomes) {
+        for ((keys, target), outcome) in keys.iter().zip(&targets).zip(outcomes) {
             if outcome == ConfirmOutcome::Unknown {
                 continue;
             }
             if shared.waiting.remove(keys.current).is_some() {
                 shared.confirms.overtaken.increment();
-                let _ = shared.confirmed(None, outcome);
+                let _ = shared.confirmed(target, outcome);
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{
     builder::MessageFeedbackBuilder,
     confirmation::{Confirmation, Refusal},
     health::{Health, Remaining},
-    pending::{PendingConfirm, PendingRecord},
+    pending::{PendingConfirms, PendingRecord},
     sent::{Recorded, SentMessage},
     shared::{RELEASE, Shared, single},
     stats::Stats,
@@ -128,7 +128,9 @@ impl MessageFeedback {
     }
 
     async fn confirm_target(&self, target: ConfirmTarget) -> Confirmation {
-        PendingConfirm::new(self.shared().clone(), target).run().await
+        let confirms = PendingConfirms::new(self.shared().clone(), vec![target]);
+        // One target has one answer.
+        confirms.run().await.pop().unwrap_or(Confirmation::Unknown)
     }
 
     /// Says that the user did what this message asked for, whether or not it

@@ -26,6 +26,6 @@ pub use self::{
     stats::{ConfirmStats, SendStats, Stats},
 };
 pub(crate) use self::{
-    pending::{PendingConfirm, PendingRecord},
+    pending::{PendingConfirms, PendingRecord},
     shared::Shared,
 };

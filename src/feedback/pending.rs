@@ -55,28 +55,35 @@ impl Drop for PendingRecord {
     }
 }
 
-/// A confirm that has begun.
-pub(crate) struct PendingConfirm {
+/// Confirms that have begun: one, or what one answer confirms.
+pub(crate) struct PendingConfirms {
     shared: Arc<Shared>,
-    target: Option<ConfirmTarget>,
+    targets: Vec<ConfirmTarget>,
 }
 
-impl PendingConfirm {
-    pub(crate) fn new(shared: Arc<Shared>, target: ConfirmTarget) -> Self {
-        Self { shared, target: Some(target) }
+impl PendingConfirms {
+    pub(crate) fn new(shared: Arc<Shared>, targets: Vec<ConfirmTarget>) -> Self {
+        Self { shared, targets }
     }
 
-    /// Confirms it, within the bound on store operations.
-    pub(crate) async fn run(mut self) -> Confirmation {
+    /// Confirms them in one operation, within the bound on store operations.
+    /// What the store does not take in time is deferred.
+    pub(crate) async fn run(mut self) -> Vec<Confirmation> {
+        let targets = &self.targets;
         if self.shared.is_closed() {
-            self.target = None;
-            self.shared.confirms.refused.increment();
-            return Confirmation::Refused(Refusal::ShutDown);
+            let refused = targets.iter().map(|_| self.shared.refused(Refusal::ShutDown)).collect();
+            self.targets.clear();
+            return refused;
         }
-        let confirmed = self.shared.store.confirm(self.target.as_slice());
         let span = debug_span!("confirm_action");
-        match self.shared.within_bound(confirmed).instrument(span).await.and_then(single) {
-            Ok(outcome) => self.shared.confirmed(self.target.take().as_ref(), outcome),
+        let confirmed = self.shared.store.confirm(targets);
+        match self.shared.within_bound(confirmed).instrument(span).await {
+            Ok(outcomes) if outcomes.len() == targets.len() => {
+                let targets = std::mem::take(&mut self.targets);
+                let confirmed = targets.iter().zip(outcomes);
+                confirmed.map(|(target, outcome)| self.shared.confirmed(target, outcome)).collect()
+            }
+            Ok(_) => self.defer(),
             Err(error) => {
                 debug!(error = %error, "confirm deferred");
                 self.defer()
@@ -84,15 +91,14 @@ impl PendingConfirm {
         }
     }
 
-    fn defer(&mut self) -> Confirmation {
-        self.target
-            .take()
-            .map_or(Confirmation::Deferred, |target| self.shared.defer_confirm(target))
+    fn defer(&mut self) -> Vec<Confirmation> {
+        let targets = std::mem::take(&mut self.targets);
+        targets.into_iter().map(|target| self.shared.defer_confirm(target)).collect()
     }
 }
 
-impl Drop for PendingConfirm {
+impl Drop for PendingConfirms {
     fn drop(&mut self) {
-        let _ = self.defer();
+        self.defer();
     }
 }

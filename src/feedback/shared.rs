@@ -97,7 +97,7 @@ impl Shared {
 
     pub(super) fn confirmed(
         &self,
-        target: Option<&ConfirmTarget>,
+        target: &ConfirmTarget,
         outcome: ConfirmOutcome,
     ) -> Confirmation {
         match outcome {
@@ -113,7 +113,7 @@ impl Shared {
             }
             ConfirmOutcome::Unknown => {
                 self.confirms.unknown.increment();
-                if let Some(&ConfirmTarget::Id { keys, .. }) = target {
+                if let &ConfirmTarget::Id { keys, .. } = target {
                     let until = self.clock.now() + self.settings.wait_for_record;
                     if self.waiting.insert(keys, until) {
                         self.confirms.waiting_evicted.increment();
@@ -124,11 +124,15 @@ impl Shared {
                 Confirmation::Unknown
             }
             ConfirmOutcome::Full => {
-                self.confirms.refused.increment();
                 warn!("confirm refused: the outbox is full");
-                Confirmation::Refused(Refusal::OutboxFull)
+                self.refused(Refusal::OutboxFull)
             }
         }
+    }
+
+    pub(super) fn refused(&self, refusal: Refusal) -> Confirmation {
+        self.confirms.refused.increment();
+        Confirmation::Refused(refusal)
     }
 
     pub(super) fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
@@ -136,9 +140,8 @@ impl Shared {
             self.confirms.deferred.increment();
             Confirmation::Deferred
         } else {
-            self.confirms.refused.increment();
             warn!("confirm refused: the store fails and the retry queue is full");
-            Confirmation::Refused(Refusal::QueueFull)
+            self.refused(Refusal::QueueFull)
         }
     }
 

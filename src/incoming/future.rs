@@ -10,7 +10,7 @@ use http::Response;
 use pin_project_lite::pin_project;
 
 use super::{layer::Options, predicate::Predicate};
-use crate::{CorrelationKeys, MessageFeedback, feedback::PendingConfirm};
+use crate::{CorrelationKeys, MessageFeedback, feedback::PendingConfirms};
 
 /// Confirms that have begun, and cannot be undone by dropping this.
 pub(super) type Confirming = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -38,15 +38,11 @@ impl<R> Settling<R> {
         keys: impl IntoIterator<Item = CorrelationKeys>,
     ) -> Self {
         let shared = feedback.shared();
-        let pending: Vec<PendingConfirm> = keys
-            .into_iter()
-            .map(|keys| PendingConfirm::new(shared.clone(), shared.by_id(keys)))
-            .collect();
+        let targets = keys.into_iter().map(|keys| shared.by_id(keys)).collect();
+        let pending = PendingConfirms::new(shared.clone(), targets);
         let confirming = Box::pin(async move {
-            for confirm in pending {
-                // The route answers alike, whatever became of it; it is counted.
-                let _ = confirm.run().await;
-            }
+            // The route answers alike, whatever became of them; it is counted.
+            pending.run().await;
         });
         Self { response: Some(response), confirming }
     }
