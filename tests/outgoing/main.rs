@@ -2,7 +2,11 @@
 
 mod body_failures;
 mod ids;
+mod moody_store;
+mod readiness;
 mod receipts;
 mod script;
+mod store_failures;
 mod support;
 mod tagging;
+mod transparency;

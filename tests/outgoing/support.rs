@@ -55,7 +55,8 @@ pub(crate) fn basic() -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{AC}:token")))
 }
 
-/// A builder that allows `origin`, on a clock that stands still.
+/// A builder that allows `origin`, on a clock that stands still. Its feedback
+/// leaves this process by no means.
 pub(crate) fn builder(origin: &str) -> MessageFeedbackBuilder {
     builder_at(origin, &ManualClock::new(NOW))
 }
@@ -64,6 +65,7 @@ pub(crate) fn builder_at(origin: &str, clock: &ManualClock) -> MessageFeedbackBu
     MessageFeedback::builder()
         .credentials(Credentials::auth_token(AC, "token").expect("credentials"))
         .allow_origin(origin)
+        .transport(Simulator::new().service())
         .clock(clock.clock())
 }
 
