@@ -238,7 +238,7 @@ impl Drop for Track {
     }
 }
 
-fn id_in(extensions: &Extensions) -> Option<CorrelationId> {
+pub(super) fn id_in(extensions: &Extensions) -> Option<CorrelationId> {
     extensions.get::<CorrelationId>().cloned()
 }
 
