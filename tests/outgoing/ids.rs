@@ -65,7 +65,7 @@ async fn the_closest_id_wins() {
 async fn the_header_is_removed_from_creates_that_are_not_tracked_too() {
     let elsewhere = twilio().await;
     let twilio = twilio().await;
-    let cases: [(String, String, Option<(&str, &str)>); 5] = [
+    let cases = [
         (twilio.uri(), format!("{OTP}&ProvideFeedback=false"), None),
         (twilio.uri(), OTP.into(), Some(("content-encoding", "gzip"))),
         (twilio.uri(), OTP.into(), Some(("twilio-client-validation", "x"))),

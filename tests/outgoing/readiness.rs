@@ -22,6 +22,7 @@ use tower_message_feedback::link_query;
 use tower_test::mock;
 
 use crate::{
+    moody_store::MoodyStore,
     script::{Script, Step, data},
     support::*,
 };
@@ -241,6 +242,22 @@ fn the_layer_works_without_a_runtime() {
         assert_eq!(response.status(), 200);
     }
     assert_sends!(feedback, tagged: 2, recorded: 1, already_recorded: 1, form_failed: 1);
+}
+
+#[test]
+fn a_slow_store_is_waited_for_without_a_runtime() {
+    let store = MoodyStore::default();
+    let (feedback, _dispatcher) = builder(ORIGIN).store(store.clone()).build_pair().unwrap();
+    let (_, inner) = answering(|| Response::new(full(&receipt())));
+    let service = feedback.provide_layer().correlate(link_query("id")).layer(inner);
+    let mut call = pin!(service.oneshot(create(&messages(ORIGIN), LINK)));
+    let mut poll = || call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+    store.hang();
+    assert!(poll().is_pending());
+    assert!(poll().is_pending());
+    store.heal();
+    assert!(matches!(poll(), Poll::Ready(Ok(_))));
+    assert_sends!(feedback, tagged: 1, recorded: 1);
 }
 
 #[test]

@@ -281,6 +281,22 @@ async fn an_answer_that_stalls_is_handed_on_at_the_bound_and_streams_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_is_not_waited_for() {
+    let stalled = |size| Script::sized(size, [Step::Stall(Duration::from_secs(60)), data("late")]);
+    let start = tokio::time::Instant::now();
+    let feedback = feedback(ORIGIN);
+    answered(&feedback, move || created(stalled(64 * 1024 + 1))).await;
+    answered(&feedback, move || {
+        let mut response = created(stalled(4));
+        response.headers_mut().insert("content-encoding", "br".parse().unwrap());
+        response
+    })
+    .await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert_sends!(feedback, tagged: 2, receipt_unreadable: 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_bound_in_time_is_on_the_whole_answer_and_not_on_each_frame() {
     let feedback = builder(ORIGIN).receipt_bounds(1024, Duration::from_secs(1)).build().unwrap();
     let drip = || {

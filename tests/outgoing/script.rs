@@ -40,7 +40,8 @@ impl std::error::Error for Failed {}
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     steps: VecDeque<Step>,
-    hint: SizeHint,
+    /// What it says of its size; after a failure it no longer knows.
+    size: Option<u64>,
     /// Whether `is_end_stream` tells that all steps are done.
     tells_end: bool,
     stall: Option<Pin<Box<Sleep>>>,
@@ -54,7 +55,7 @@ impl Script {
 
     /// A body that says it has `size` bytes.
     pub(crate) fn sized(size: usize, steps: impl IntoIterator<Item = Step>) -> Self {
-        Self { hint: SizeHint::with_exact(size as u64), ..Self::new(steps) }
+        Self { size: Some(size as u64), ..Self::new(steps) }
     }
 
     pub(crate) fn telling_end(mut self) -> Self {
@@ -88,13 +89,14 @@ impl Body for Script {
         match self.steps.pop_front() {
             None => Poll::Ready(None),
             Some(Step::Data(data)) => {
-                if let Some(left) = self.hint.exact() {
-                    self.hint = SizeHint::with_exact(left.saturating_sub(data.len() as u64));
-                }
+                self.size = self.size.map(|left| left.saturating_sub(data.len() as u64));
                 Poll::Ready(Some(Ok(Frame::data(data))))
             }
             Some(Step::Trailers(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Some(Step::Fail(code)) => Poll::Ready(Some(Err(Failed(code)))),
+            Some(Step::Fail(code)) => {
+                self.size = None;
+                Poll::Ready(Some(Err(Failed(code))))
+            }
             Some(Step::Yield) => {
                 cx.waker().wake_by_ref();
                 Poll::Pending
@@ -111,7 +113,7 @@ impl Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.size.map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }
 

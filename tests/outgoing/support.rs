@@ -17,7 +17,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
 };
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, ServiceExt, util::BoxCloneService};
 use tower_message_feedback::{
     Credentials, ManualClock, MessageFeedback, MessageFeedbackBuilder, MessageSid, SendStats,
     Timestamp,
@@ -259,17 +259,7 @@ async fn accept(listener: TcpListener, seen: Seen) {
 /// A service in process that notes requests and answers with what `answer` makes.
 pub(crate) fn answering<B, R>(
     answer: impl Fn() -> Response<R> + Clone + Send + 'static,
-) -> (
-    Seen,
-    impl tower::Service<
-        Request<B>,
-        Response = Response<R>,
-        Error = Infallible,
-        Future = impl Future<Output = Result<Response<R>, Infallible>> + Send,
-    > + Clone
-    + Send
-    + 'static,
-)
+) -> (Seen, BoxCloneService<Request<B>, Response<R>, Infallible>)
 where
     B: Body + Send + 'static,
     B::Data: Send,
@@ -288,5 +278,5 @@ where
             Ok(answer())
         }
     });
-    (seen, service)
+    (seen, BoxCloneService::new(service))
 }

@@ -171,6 +171,19 @@ async fn a_create_that_goes_elsewhere_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_password_in_the_uri_comes_to_rest_nowhere() {
+    let twilio = twilio().await;
+    let uri = twilio.uri().replace("http://", &format!("http://{AC}:secret@"));
+    let request = create(&uri, LINK);
+    let (seen, inner) = answering(|| http::Response::new(full(&receipt())));
+    let service = twilio.feedback.provide_layer().correlate(link_query("id")).layer(inner);
+    soon(service.oneshot(request)).await.expect("infallible");
+    assert_eq!(seen.lock().unwrap()[0].1, LINK);
+    assert!(lookup(&twilio.feedback, LINK_ID).await.is_empty());
+    assert_sends!(twilio.feedback, origin_not_allowed: 1);
+}
+
+#[tokio::test]
 async fn what_is_no_create_is_neither_touched_nor_counted() {
     let twilio = twilio().await;
     let accounts = format!("{}/Accounts/{AC}", twilio.server.base_url());
