@@ -1,5 +1,6 @@
 //! The outgoing layer, through the public API and against real parts.
 
+mod answer_body;
 mod body_failures;
 mod ids;
 mod moody_store;

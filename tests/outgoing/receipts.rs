@@ -6,41 +6,15 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http::decompression::DecompressionLayer;
-use tower_message_feedback::{
-    MessageFeedback, link_query, outgoing::ProvideFeedbackBody, simulator::Answer,
-};
+use tower_message_feedback::{link_query, simulator::Answer};
 
 use crate::{
-    script::{Failed, Script, Seen, Step, data, frames},
+    script::{Script, Seen, Step, data, frames, split},
     support::*,
 };
-
-/// Sends a tracked create to a service that answers with `answer`.
-async fn answered<R>(
-    feedback: &MessageFeedback,
-    answer: impl Fn() -> Response<R> + Clone + Send + 'static,
-) -> Response<ProvideFeedbackBody<R>>
-where
-    R: Body + Send + 'static,
-{
-    let (_, inner) = answering(answer);
-    let service = feedback.provide_layer().correlate(link_query("id")).layer(inner);
-    service.oneshot(create(&messages(ORIGIN), LINK)).await.expect("infallible")
-}
-
-fn created<R>(body: R) -> Response<R> {
-    Response::builder().status(201).body(body).expect("an answer")
-}
-
-fn split(text: &str, parts: usize) -> Vec<Step> {
-    text.as_bytes()
-        .chunks(text.len().div_ceil(parts))
-        .map(|part| Step::Data(Bytes::copy_from_slice(part)))
-        .collect()
-}
 
 fn seen(text: &str) -> Seen {
     Seen::Data(Bytes::copy_from_slice(text.as_bytes()))
@@ -349,61 +323,4 @@ async fn a_compressed_answer_is_passed_on_and_counted() {
     let response = soon(service.oneshot(request)).await.expect("an answer");
     assert_eq!(read(response).await.1, receipt());
     assert_sends!(twilio.feedback, tagged: 2, receipt_unreadable: 1, recorded: 1);
-}
-
-#[tokio::test]
-async fn a_body_tells_its_size_and_its_end_as_it_did() {
-    let feedback = feedback(ORIGIN);
-    let length = receipt().len() as u64;
-    // Read by the layer.
-    let response = answered(&feedback, || created(full(&receipt()))).await;
-    let mut body = response.into_body();
-    assert_eq!(body.size_hint().exact(), Some(length));
-    assert!(!body.is_end_stream());
-    assert!(body.frame().await.is_some());
-    assert_eq!(body.size_hint().exact(), Some(0));
-    assert!(body.is_end_stream());
-    assert!(body.frame().await.is_none());
-
-    // In several frames.
-    let steps = || split(&receipt(), 2);
-    let response =
-        answered(&feedback, move || created(Script::sized(receipt().len(), steps()))).await;
-    let mut body = response.into_body();
-    assert_eq!(body.size_hint().exact(), Some(length));
-    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-    assert_eq!(body.size_hint().exact(), Some(length - first.len() as u64));
-
-    // Of unknown size.
-    let response = answered(&feedback, move || created(Script::new(steps()))).await;
-    assert_eq!(response.body().size_hint().exact(), None);
-    assert_eq!(response.body().size_hint().lower(), 0);
-
-    // Not read by the layer.
-    let (_, inner) = answering(|| created(full("not a create")));
-    let service = feedback.provide_layer().layer(inner);
-    let request = post("https://example.com/", full(""));
-    let body = service.oneshot(request).await.expect("infallible").into_body();
-    assert_eq!(body.size_hint().exact(), Some(12));
-}
-
-#[tokio::test]
-async fn the_body_type_has_a_default_and_shows_nothing() {
-    let body = ProvideFeedbackBody::<Full<Bytes>>::default();
-    assert!(body.is_end_stream());
-    assert_eq!(body.size_hint().exact(), Some(0));
-    assert!(body.collect().await.unwrap().to_bytes().is_empty());
-
-    let response = answered(&feedback(ORIGIN), || created(full(&receipt()))).await;
-    let shown = format!("{:?}", response.body());
-    assert!(shown.starts_with("ProvideFeedbackBody"));
-    assert!(!shown.contains("Hello"), "{shown}");
-}
-
-#[tokio::test]
-async fn the_error_of_a_body_is_the_one_it_had() {
-    fn typed<R: Body<Error = Failed>>(_: &R) {}
-    let response = answered(&feedback(ORIGIN), || created(Script::new([Step::Fail(1)]))).await;
-    typed(response.body());
-    assert_eq!(response.into_body().collect().await.unwrap_err(), Failed(1));
 }

@@ -68,6 +68,14 @@ pub(crate) fn data(text: &str) -> Step {
     Step::Data(Bytes::copy_from_slice(text.as_bytes()))
 }
 
+/// `text` in `parts` frames.
+pub(crate) fn split(text: &str, parts: usize) -> Vec<Step> {
+    text.as_bytes()
+        .chunks(text.len().div_ceil(parts))
+        .map(|part| Step::Data(Bytes::copy_from_slice(part)))
+        .collect()
+}
+
 impl From<Bytes> for Script {
     fn from(bytes: Bytes) -> Self {
         Self::sized(bytes.len(), [Step::Data(bytes)]).telling_end()

@@ -21,6 +21,7 @@ use tower::{Layer, ServiceExt, util::BoxCloneService};
 use tower_message_feedback::{
     Credentials, ManualClock, MessageFeedback, MessageFeedbackBuilder, MessageSid, SendStats,
     Timestamp,
+    outgoing::ProvideFeedbackBody,
     simulator::{Simulator, SimulatorServer},
     store::LedgerEntry,
 };
@@ -279,4 +280,22 @@ where
         }
     });
     (seen, BoxCloneService::new(service))
+}
+
+/// Sends a tracked create to a service that answers with `answer`.
+pub(crate) async fn answered<R>(
+    feedback: &MessageFeedback,
+    answer: impl Fn() -> Response<R> + Clone + Send + 'static,
+) -> Response<ProvideFeedbackBody<R>>
+where
+    R: Body + Send + 'static,
+{
+    let (_, inner) = answering(answer);
+    let service =
+        feedback.provide_layer().correlate(tower_message_feedback::link_query("id")).layer(inner);
+    service.oneshot(create(&messages(ORIGIN), LINK)).await.expect("infallible")
+}
+
+pub(crate) fn created<R>(body: R) -> Response<R> {
+    Response::builder().status(201).body(body).expect("an answer")
 }
