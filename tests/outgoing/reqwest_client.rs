@@ -159,7 +159,7 @@ async fn the_timeout_of_a_request_holds_for_its_answers_body_too() {
     let feedback = feedback(&base_url);
     let service = feedback.provide_layer().correlate(link_query("id")).layer(Client::new());
     // The layer hands the answer on when reading it fails.
-    let request = raw(&messages(&base_url), LINK).timeout(Duration::from_millis(50));
+    let request = raw(&messages(&base_url), LINK).timeout(Duration::from_millis(400));
     let response = soon(service.oneshot(request.build().unwrap())).await.expect("a head");
     assert_eq!(response.status(), 201);
     let error = soon(response.bytes()).await.unwrap_err();
