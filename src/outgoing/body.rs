@@ -83,7 +83,7 @@ impl<R: Body> ReadBody<R> {
 
     fn size_hint(&self) -> SizeHint {
         match &self.rest {
-            Some(rest) if self.frames.is_empty() => rest.size_hint(),
+            Some(rest) if self.frames.is_empty() && self.error.is_none() => rest.size_hint(),
             _ => self.size_hint,
         }
     }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     Extensions, HeaderMap, HeaderValue, Method, Request, Uri,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
 use http_body::Body;
 
-use super::layer::Options;
+use super::{layer::Options, read_form::FailedForm};
 use crate::{
     AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Timestamp,
     correlate::scoped_id,
     feedback::{PendingRecord, Shared},
     store::TrackedMessage,
-    twilio::{Receipt, Tagging, has_body_digest, is_form, match_create, parse_send_at},
+    twilio::{Receipt, Tagging, has_body_digest, is_encoded, is_form, match_create, parse_send_at},
 };
 
 /// A create whose form is worth reading.
@@ -81,7 +81,7 @@ impl<C> Options<C> {
             tracing::debug!("create left alone: its origin is not allowed");
             return None;
         };
-        let readable = !headers.contains_key(CONTENT_ENCODING)
+        let readable = !is_encoded(headers)
             && size.is_some_and(|size| size <= shared.settings.max_form_bytes as u64);
         if !readable {
             shared.sends.form_unreadable.increment();
@@ -165,12 +165,26 @@ impl<C> Options<C> {
         (tagged, Some(track))
     }
 
-    /// A create whose body failed before its end goes on with what is left of
-    /// that body, and with the length it had: so the client fails it, as it
-    /// would have without us, and never takes a part for the whole.
-    pub(super) fn failed<B: Body>(&self, (mut request, size): (Request<B>, u64)) -> Request<B> {
+    /// A create whose body failed goes on in such a way that the client fails
+    /// it, as it would have without us, and never takes a part for the whole.
+    ///
+    /// It keeps what is left of that body, and the length it had. But a body
+    /// that is over looks to a client like none at all, and it would wait for
+    /// the answer to a form that the server still waits for: then the create
+    /// loses its form, and its host, without which it cannot be sent.
+    pub(super) fn failed<B: From<Bytes>>(&self, failed: FailedForm<B>) -> Request<B> {
         self.shared().sends.form_failed.increment();
+        tracing::debug!("create not tracked: its form failed");
+        let FailedForm { mut request, size, over } = failed;
         let headers = request.headers_mut();
+        if over {
+            headers.remove(CONTENT_LENGTH);
+            headers.remove(TRANSFER_ENCODING);
+            if let Some(path) = request.uri().path_and_query().cloned() {
+                *request.uri_mut() = path.into();
+            }
+            return request.map(|_| Bytes::new().into());
+        }
         if !headers.contains_key(TRANSFER_ENCODING) {
             headers.entry(CONTENT_LENGTH).or_insert(size.into());
         }
@@ -224,7 +238,7 @@ impl Drop for Track {
     }
 }
 
-fn id_in(extensions: &Extensions) -> Option<CorrelationId> {
+pub(super) fn id_in(extensions: &Extensions) -> Option<CorrelationId> {
     extensions.get::<CorrelationId>().cloned()
 }
 

@@ -18,8 +18,18 @@ pub(super) struct ReadForm<B> {
 
 pub(super) enum FormRead<B> {
     Whole(Parts, Bytes),
-    /// It failed, or ended before or after its size, which goes with it.
-    Failed((Request<B>, u64)),
+    /// It failed, or ended before or after its size.
+    Failed(FailedForm<B>),
+}
+
+/// A create whose body is not the form that it said it was.
+pub(super) struct FailedForm<B> {
+    /// With what is left of the body.
+    pub(super) request: Request<B>,
+    /// What the body said of its size.
+    pub(super) size: u64,
+    /// Whether the body may not be asked for more.
+    pub(super) over: bool,
 }
 
 impl<B: Body + Unpin> ReadForm<B> {
@@ -37,9 +47,10 @@ impl<B: Body + Unpin> ReadForm<B> {
                     if let Ok(data) = frame.into_data() {
                         self.push(data);
                     }
-                    false
+                    // One that says too little is not read without a bound.
+                    self.len() > self.size
                 }
-                Some(Err(_)) => return Poll::Ready(self.fail()),
+                Some(Err(_)) => return Poll::Ready(self.fail(false)),
                 None => true,
             };
             let body = self.request.as_ref().expect("polled after it was ready").body();
@@ -47,8 +58,8 @@ impl<B: Body + Unpin> ReadForm<B> {
                 break;
             }
         }
-        if (self.first.len() + self.rest.len()) as u64 != self.size {
-            return Poll::Ready(self.fail());
+        if self.len() != self.size {
+            return Poll::Ready(self.fail(true));
         }
         let form = if self.rest.is_empty() {
             std::mem::take(&mut self.first)
@@ -59,6 +70,10 @@ impl<B: Body + Unpin> ReadForm<B> {
         Poll::Ready(FormRead::Whole(parts, form))
     }
 
+    fn len(&self) -> u64 {
+        (self.first.len() + self.rest.len()) as u64
+    }
+
     fn push(&mut self, mut data: B::Data) {
         if self.first.is_empty() {
             self.first = data.copy_to_bytes(data.remaining());
@@ -67,8 +82,9 @@ impl<B: Body + Unpin> ReadForm<B> {
         }
     }
 
-    fn fail(&mut self) -> FormRead<B> {
+    fn fail(&mut self, over: bool) -> FormRead<B> {
         let request = self.request.take().expect("polled after it was ready");
-        FormRead::Failed((request, self.size))
+        let over = over || request.body().is_end_stream();
+        FormRead::Failed(FailedForm { request, size: self.size, over })
     }
 }

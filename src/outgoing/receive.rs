@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Buf;
-use http::{Response, header::CONTENT_ENCODING, response::Parts};
+use http::{Response, response::Parts};
 use http_body::{Body, Frame};
 use tokio::{
     runtime::Handle,
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     feedback::Recorded,
-    twilio::{Receipt, read_receipt},
+    twilio::{Receipt, is_encoded, read_receipt},
 };
 
 /// Reads the answer to a tracked create for its SID, and has it recorded.
@@ -55,7 +55,7 @@ pub(super) fn receive<R: Body>(response: Response<R>, track: Option<Track>) -> R
     }
     let size_hint = response.body().size_hint();
     let max = track.shared().settings.max_receipt_bytes as u64;
-    if response.headers().contains_key(CONTENT_ENCODING) || size_hint.lower() > max {
+    if is_encoded(response.headers()) || size_hint.lower() > max {
         track.unreadable();
         return Received::No(response.map(ProvideFeedbackBody::bare));
     }

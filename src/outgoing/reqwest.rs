@@ -13,11 +13,11 @@ use reqwest::{Body, Request, ResponseBuilderExt};
 use tower_service::Service;
 
 use super::{
-    plan::Track,
+    plan::{Track, id_in},
     receive::{Received, receive},
     service::ProvideFeedback,
 };
-use crate::Correlate;
+use crate::{Correlate, CorrelationId, twilio::match_create};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -59,18 +59,29 @@ impl<S, C: Correlate> ProvideFeedback<S, C> {
     /// parts, such as its timeout, stays.
     fn track_reqwest(&self, request: &mut Request) -> Option<Track> {
         let options = &self.layer.options;
+        // Most requests are none: they are let go before anything is copied.
+        match_create(request.method(), request.url().path())?;
         let uri: Uri = request.url().as_str().parse().ok()?;
+        let in_extensions = id_in_extensions(request);
         // A stream shows no bytes, and so no size.
-        let form = request.body().and_then(Body::as_bytes).map(Bytes::copy_from_slice);
-        let size = form.as_ref().map(|form| form.len() as u64);
+        let size = request.body().and_then(Body::as_bytes).map(|form| form.len() as u64);
         let method = request.method().clone();
-        let create = options.create_of(&method, &uri, request.headers_mut(), None, size)?;
-        let (tagged, track) = options.decide(create, request.headers_mut(), &form?);
+        let create =
+            options.create_of(&method, &uri, request.headers_mut(), in_extensions, size)?;
+        let form = Bytes::copy_from_slice(request.body()?.as_bytes()?);
+        let (tagged, track) = options.decide(create, request.headers_mut(), &form);
         if let Some(tagged) = tagged {
             *request.body_mut() = Some(tagged.into());
         }
         track
     }
+}
+
+/// The id in the extensions: reqwest keeps those of an `http::Request` that it
+/// was made from, and shows them only when it is turned back into one.
+fn id_in_extensions(request: &Request) -> Option<CorrelationId> {
+    let request = http::Request::<Body>::try_from(request.try_clone()?).ok()?;
+    id_in(request.extensions())
 }
 
 async fn received(response: reqwest::Response, track: Option<Track>) -> reqwest::Response {

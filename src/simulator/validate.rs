@@ -2,21 +2,21 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, header::CONTENT_ENCODING};
+use http::HeaderMap;
 
 use super::{
     fields::{self, INVALID},
     message::{Draft, Outcome},
     refusal::Refusal,
 };
-use crate::twilio::{MessageForm, is_form, parse_bool};
+use crate::twilio::{MessageForm, is_encoded, is_form, parse_bool};
 
 const MAX_BODY_CHARS: usize = 1600;
 const MAX_MEDIA: usize = 10;
 
 /// Reads the body as a form. No body is an empty form, whatever its type.
 pub(super) fn form<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<MessageForm<'a>, Refusal> {
-    let readable = is_form(headers) && !headers.contains_key(CONTENT_ENCODING);
+    let readable = is_form(headers) && !is_encoded(headers);
     if !body.is_empty() && !readable {
         return Err(Refusal::bad_request(
             INVALID,

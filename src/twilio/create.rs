@@ -1,7 +1,10 @@
 //! Recognising a Create Message request, and tagging its form.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, Method,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 
 use super::{AccountSid, MessageForm, form::parse_bool};
 
@@ -35,6 +38,14 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
         let media_type = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
         media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     })
+}
+
+/// Whether a body is compressed, so that its bytes say nothing.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|encoding| !encoding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Whether a header vouches for the bytes of the body, so that a tag would make
