@@ -95,6 +95,9 @@ impl Worker {
             while let Some(ended) = self.calls.try_join_next_with_id() {
                 self.call_ended(ended);
             }
+            // Before the look at the outbox: what was confirmed before a drain
+            // was asked for is then in it.
+            self.drains.extend(self.delivery.control.take_drains());
             let outlook = match self.step().await {
                 Ok(outlook) => {
                     self.store_errors = 0;
@@ -102,7 +105,6 @@ impl Worker {
                 }
                 Err(error) => self.store_failed(&error),
             };
-            self.drains.extend(self.delivery.control.take_drains());
             if self.answer_drains(&outlook).await {
                 return;
             }
