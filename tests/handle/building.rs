@@ -39,12 +39,12 @@ fn a_bad_origin_is_named_and_not_repeated() {
         "twilio",
         "/2010-04-01",
         "ftp://a.example",
-        "http://user:password@a.example",
-        "http://a.example?token=password",
+        "http://user:hunter2@a.example",
+        "http://a.example?token=hunter2",
     ] {
         let error = builder().allow_origin(bad).build_pair().err().expect(bad);
         assert_eq!(error.setting(), "allow_origin", "{bad}");
-        assert!(!error.to_string().contains("password"), "{error}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
     }
     assert!(builder().allow_origin("http://127.0.0.1:9000").build_pair().is_ok());
 }

@@ -65,6 +65,10 @@ async fn eventful(world: &World, store: &SwitchStore) {
     let _ = world.feedback.confirm(recipient.clone()).await;
     let sid = world.create(AC).await;
     let _ = world.feedback.record(recipient, world.sent(AC, sid)).await;
+    store.set(Op::Lease, Mode::Fails);
+    send(world, "MARKEDIDwaiting").await;
+    assert_eq!(world.feedback.confirm("MARKEDIDwaiting").await, Confirmation::Queued);
+    settle_down().await;
     for mode in [Mode::Fails, Mode::FailsAfterwards] {
         for op in [Op::Record, Op::Confirm, Op::Lease, Op::Settle, Op::Forget, Op::Lookup] {
             store.set(op, mode);
