@@ -42,7 +42,7 @@ fn a_bad_origin_is_named_and_not_repeated() {
         "http://user:hunter2@a.example",
         "http://a.example?token=hunter2",
     ] {
-        let error = builder().allow_origin(bad).build_pair().err().expect(bad);
+        let error = builder().allow_origin(bad).build_pair().expect_err(bad);
         assert_eq!(error.setting(), "allow_origin", "{bad}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
