@@ -12,9 +12,13 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tower::{Service, service_fn};
-use tower_message_feedback::{Credentials, FeedbackBody, simulator::Answer};
+use tower_message_feedback::{
+    Confirmation, Credentials, FeedbackBody, Recorded, simulator::Answer,
+};
 
-use crate::support::{AC, OTHER_AC, Site, World, eventually, other_credentials, settle_down};
+use crate::support::{
+    AC, OTHER_AC, Site, World, create, eventually, other_credentials, settle_down,
+};
 
 /// A Twilio that answers as many calls as it is told to, and counts.
 #[derive(Clone)]
@@ -146,4 +150,41 @@ async fn calls_overlap_over_a_real_socket() {
     settle_down().await;
     assert_eq!(world.calls().len(), 4);
     assert_eq!(world.feedback.stats().delivery.calls, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn confirms_from_many_tasks_are_each_reported_once() {
+    let world = Arc::new(World::with(|builder| builder.max_in_flight(32)).await);
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..8 {
+        let world = world.clone();
+        tasks.spawn(async move {
+            for n in 0..25 {
+                let id = format!("id {task} {n}");
+                let sid = create(&world.twilio, AC, "").await;
+                // Half of the users are faster than the record.
+                let early = n % 2 == 0;
+                if early {
+                    assert_eq!(world.feedback.confirm(&id).await, Confirmation::Unknown);
+                }
+                let recorded = world.feedback.record(&id, world.sent(AC, sid)).await;
+                assert_eq!(recorded, Recorded::Recorded);
+                if !early {
+                    assert_eq!(world.feedback.confirm(&id).await, Confirmation::Queued);
+                }
+                if n == 20 {
+                    let _ = world.feedback.flush().await;
+                }
+            }
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.expect("no panic");
+    }
+    assert!(world.flush().await.is_empty());
+    assert_eq!(world.twilio.confirmed().len(), 200);
+    assert!(world.twilio.messages().iter().all(|message| message.feedback_count() == 1));
+    let stats = world.feedback.stats();
+    assert_eq!((stats.confirms.overtaken, stats.confirms.queued), (104, 200));
+    assert_eq!((stats.delivery.calls, stats.delivery.delivered), (200, 200));
 }

@@ -319,7 +319,8 @@ impl MemoryStore {
             SettledAs::Retry(_) => None,
         };
         let expires_at = self.by_key.update(key, |chain| {
-            let held = chain.get_mut(sid)?;
+            // Unless it was forgotten, recorded and confirmed anew meanwhile.
+            let held = chain.get_mut(sid).filter(|held| held.entry_id() == Some(settlement.id))?;
             let progress = held.progress.as_mut()?;
             progress.attempts = settlement.attempts;
             progress.stage = stage?;
