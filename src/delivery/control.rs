@@ -1,7 +1,9 @@
 //! What an application's handle and its dispatcher share.
 
 use std::{
+    future::poll_fn,
     mem,
+    pin::pin,
     sync::{
         Mutex, PoisonError,
         atomic::{
@@ -9,6 +11,7 @@ use std::{
             Ordering::{Acquire, Relaxed, Release},
         },
     },
+    task::Poll,
 };
 
 use tokio::sync::{Notify, oneshot};
@@ -150,11 +153,25 @@ impl Control {
 
     /// Resolves once the dispatcher has ended.
     pub(crate) async fn ended(&self) {
-        let mut ended = std::pin::pin!(self.ended.notified());
+        let mut ended = pin!(self.ended.notified());
         ended.as_mut().enable();
         if self.state() != DispatcherState::Ended {
             ended.await;
         }
+    }
+
+    /// Drives `work` to its end, or until the dispatcher's, without which it
+    /// may have none.
+    pub(crate) async fn while_running(&self, work: impl Future<Output = ()>) {
+        let mut work = pin!(work);
+        let mut ended = pin!(self.ended());
+        poll_fn(|cx| {
+            if work.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            ended.as_mut().poll(cx)
+        })
+        .await;
     }
 
     pub(crate) fn state(&self) -> DispatcherState {

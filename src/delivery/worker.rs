@@ -295,10 +295,12 @@ impl Worker {
         if !outlook.nothing_due || !self.in_flight.is_empty() || !self.unsettled.is_empty() {
             return false;
         }
-        let left = match bounded(self.delivery.store.counts()).await {
-            Ok(counts) => counts.outbox,
-            Err(_) => u64::MAX,
+        let counted = abandoned || self.drains.iter().any(|request| request.drain == Drain::All);
+        let counts = match counted {
+            true => bounded(self.delivery.store.counts()).await.ok(),
+            false => None,
         };
+        let left = counts.map_or(u64::MAX, |counts| counts.outbox);
         // What waits behind an open circuit cannot be drained.
         let stuck = self.lanes.values().any(Lane::is_open);
         let mut stop = abandoned && left == 0;

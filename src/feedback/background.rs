@@ -139,6 +139,8 @@ async fn retry_confirms(shared: &Shared, confirms: Vec<Deferred>) -> Result<(), 
     for (target, outcome) in targets.iter().zip(outcomes) {
         let _ = shared.confirmed(target, outcome);
     }
+    // The confirm may have taken place before, when its answer was lost.
+    shared.control.wake();
     Ok(())
 }
 

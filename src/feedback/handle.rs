@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     CorrelationId, CorrelationKeys, MessageSid,
-    delivery::{DispatcherState, Drain},
+    delivery::Drain,
     store::{ConfirmTarget, Durability, LedgerEntry, ResendOutcome, StoreError, TrackedMessage},
 };
 
@@ -236,14 +236,15 @@ impl MessageFeedback {
     /// Resolves once everything that is due now has been tried, and says what
     /// is left: feedback that waits for a retry or behind refused credentials.
     ///
-    /// It returns at once if the dispatcher has ended, and waits for as long as
-    /// the store fails.
+    /// It returns once the dispatcher has ended, and waits for as long as the
+    /// store fails.
     pub async fn flush(&self) -> Remaining {
         let shared = self.shared();
-        if shared.control.state() != DispatcherState::Ended {
+        let drained = async {
             shared.deferred.emptied().await;
             shared.control.drain(Drain::Due).await;
-        }
+        };
+        shared.control.while_running(drained).await;
         self.remaining().await
     }
 
@@ -263,15 +264,13 @@ impl MessageFeedback {
         shared.close();
         let volatile = shared.store.durability() == Durability::Volatile;
         let drain = if volatile { Drain::All } else { Drain::Due };
-        if shared.control.state() != DispatcherState::Ended {
-            let drained = async {
-                shared.deferred.emptied().await;
-                shared.control.drain_and_stop(drain).await;
-            };
-            if time::timeout(deadline, drained).await.is_err() {
-                shared.control.halt();
-                let _ = time::timeout(RELEASE, shared.control.ended()).await;
-            }
+        let drained = shared.control.while_running(async {
+            shared.deferred.emptied().await;
+            shared.control.drain_and_stop(drain).await;
+        });
+        if time::timeout(deadline, drained).await.is_err() {
+            shared.control.halt();
+            let _ = time::timeout(RELEASE, shared.control.ended()).await;
         }
         self.remaining().await
     }

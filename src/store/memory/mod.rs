@@ -247,26 +247,37 @@ impl MemoryStore {
     fn confirm_one(&self, target: &ConfirmTarget) -> ConfirmOutcome {
         let now = self.settings.clock.now();
         match target {
-            ConfirmTarget::Id { keys, resends } => keys
+            ConfirmTarget::Id { keys, resends: Resends::Newest } => keys
                 .iter()
                 .find_map(|key| {
-                    self.by_key.update(key, |chain| match resends {
-                        Resends::Newest => {
-                            chain.newest(now).map(|held| self.enqueue(key, held, now))
-                        }
-                        Resends::All => chain
-                            .iter_mut()
-                            .map(|held| self.enqueue(key, held, now))
-                            .reduce(most_done),
+                    self.by_key.update(key, |chain| {
+                        chain.newest(now).map(|held| self.enqueue(key, held, now))
                     })?
                 })
                 .unwrap_or(ConfirmOutcome::Unknown),
+            // In a rotation, resends lie on both sides of it.
+            ConfirmTarget::Id { keys, resends: Resends::All } => keys
+                .iter()
+                .filter_map(|key| {
+                    self.by_key.update(key, |chain| {
+                        let held = chain.iter_mut();
+                        held.map(|held| self.enqueue(key, held, now)).reduce(most_done)
+                    })?
+                })
+                .reduce(most_done)
+                .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
-                if self.record_one(message) == RecordOutcome::Full {
-                    return ConfirmOutcome::Full;
+                // At the bound another thread's record may drop it in between.
+                for _ in 0..8 {
+                    if self.record_one(message) == RecordOutcome::Full {
+                        break;
+                    }
+                    let enqueue = |key, held: &mut Held| self.enqueue(key, held, now);
+                    if let Some(outcome) = self.with_held(message.sid, enqueue) {
+                        return outcome;
+                    }
                 }
-                self.with_held(message.sid, |key, held| self.enqueue(key, held, now))
-                    .unwrap_or(ConfirmOutcome::Unknown)
+                ConfirmOutcome::Full
             }
         }
     }
@@ -308,7 +319,8 @@ impl MemoryStore {
             SettledAs::Retry(_) => None,
         };
         let expires_at = self.by_key.update(key, |chain| {
-            let held = chain.get_mut(sid)?;
+            // Unless it was forgotten, recorded and confirmed anew meanwhile.
+            let held = chain.get_mut(sid).filter(|held| held.entry_id() == Some(settlement.id))?;
             let progress = held.progress.as_mut()?;
             progress.attempts = settlement.attempts;
             progress.stage = stage?;

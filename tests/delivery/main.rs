@@ -1,0 +1,12 @@
+//! Delivery, from a confirm to what Twilio receives, over a real socket.
+
+mod answers;
+mod circuit;
+mod concurrency;
+mod failing_store;
+mod origins;
+mod retries;
+#[path = "../support/mod.rs"]
+mod support;
+mod transport;
+mod wire;

@@ -1,0 +1,65 @@
+//! Where credentials may go.
+
+use std::sync::Arc;
+
+use tower_message_feedback::{
+    Confirmation, Recorded, Refusal, SentMessage,
+    store::{Failure, FailureKind, LedgerStatus, MemoryStore},
+};
+
+use crate::support::{AC, CORRELATION_KEY, START, Site, World, account, credentials, guarded};
+
+#[tokio::test]
+async fn a_message_from_elsewhere_is_neither_recorded_nor_confirmed() {
+    let world = World::new().await;
+    for elsewhere in [
+        "http://127.0.0.1:1/2010-04-01",
+        "https://api.twilio.com.evil.example/2010-04-01",
+        "http://api.twilio.com/2010-04-01",
+        "https://api.twilio.com:8443/2010-04-01",
+    ] {
+        let sid = world.create(AC).await;
+        let sent = SentMessage::new(account(AC), sid).base_url(elsewhere.parse().expect("a URL"));
+        assert_eq!(world.feedback.record("id", sent.clone()).await, Recorded::OriginNotAllowed);
+        assert_eq!(
+            world.feedback.confirm_sid(sent).await,
+            Confirmation::Refused(Refusal::OriginNotAllowed)
+        );
+        assert_eq!(world.feedback.lookup_sid(sid).await.expect("an answer"), None);
+    }
+    assert!(world.flush().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_origin_is_checked_again_before_each_call() {
+    let site = Site::new().await;
+    let store = Arc::new(MemoryStore::builder().clock(site.time.clock()).build());
+    let builder = || {
+        tower_message_feedback::MessageFeedback::builder()
+            .clock(site.time.clock())
+            .store(store.clone())
+            .credentials(credentials())
+            .correlation_key(CORRELATION_KEY)
+    };
+    // This one allows it, and delivers nothing.
+    let (lax, _dispatcher) =
+        builder().allow_origin(site.base_url().as_str()).build_pair().expect("a handle");
+    let strict = builder().build().expect("a handle");
+    let sent = site.sent().await;
+    assert_eq!(lax.record("id", sent).await, Recorded::Recorded);
+    assert_eq!(lax.confirm("id").await, Confirmation::Queued);
+
+    assert!(guarded(strict.flush()).await.is_empty());
+    let entries = strict.lookup("id").await.expect("an answer");
+    let [entry] = &entries[..] else { panic!("one message: {entries:?}") };
+    let LedgerStatus::Dead { attempts, failure, died_at, .. } = entry.status else {
+        panic!("{:?}", entry.status);
+    };
+    assert_eq!(failure, Failure::new(FailureKind::OriginNotAllowed, None, None));
+    assert_eq!((attempts.total, died_at), (0, START));
+    // The create came by way of no socket; no other request was made.
+    assert_eq!(site.twilio.received().len(), 1);
+    assert_eq!(strict.stats().delivery.calls, 0);
+    assert_eq!(strict.stats().delivery.dead_lettered, 1);
+    assert_eq!(strict.dead_letters(None, 10).await.expect("an answer").len(), 1);
+}

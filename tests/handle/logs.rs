@@ -1,0 +1,151 @@
+//! Nothing personal in the log, at any level.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use tower::{Layer, ServiceExt};
+use tower_message_feedback::{Confirmation, CorrelationId, link_query, simulator::Answer};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::support::{
+    AC, CORRELATION_KEY, Mode, Op, Site, SwitchStore, TOKEN, WAIT, World, credentials, guarded,
+    in_process, seconds, settle_down,
+};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().expect("no panic").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A send through the layer, with the id in a link of its text.
+async fn send(world: &World, id: &str) {
+    let layer = world.feedback.provide_layer().correlate(link_query("id"));
+    let form = format!(
+        "To=%2B15558675310&From=%2B15557122661\
+         &Body=MARKEDTEXT+https%3A%2F%2Fa.example%2Fconfirm%3Fid%3D{id}"
+    );
+    let request = Request::post(format!("{}/Accounts/{AC}/Messages.json", world.server.base_url()))
+        .header("authorization", "Bearer MARKEDSENDER")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::new(Bytes::from(form)))
+        .expect("a request");
+    let response = layer.layer(in_process(&world.twilio)).oneshot(request).await;
+    assert!(response.is_ok());
+}
+
+/// A loop that meets all that can go well and wrong.
+async fn eventful(world: &World, store: &SwitchStore) {
+    for status in [500, 404, 429, 400, 401] {
+        world.twilio.answer_feedback(Answer::status(status));
+    }
+    for n in 0..6 {
+        let id = format!("MARKEDID{n}");
+        send(world, &id).await;
+        assert_eq!(world.feedback.confirm(&id).await, Confirmation::Queued);
+        let _ = world.feedback.confirm(&id).await;
+        world.flush().await;
+        world.advance(WAIT).await;
+    }
+    let recipient = CorrelationId::recipient("+15558675310");
+    let _ = world.feedback.confirm(recipient.clone()).await;
+    let sid = world.create(AC).await;
+    let _ = world.feedback.record(recipient, world.sent(AC, sid)).await;
+    store.set(Op::Lease, Mode::Fails);
+    send(world, "MARKEDIDwaiting").await;
+    assert_eq!(world.feedback.confirm("MARKEDIDwaiting").await, Confirmation::Queued);
+    settle_down().await;
+    for mode in [Mode::Fails, Mode::FailsAfterwards] {
+        for op in [Op::Record, Op::Confirm, Op::Lease, Op::Settle, Op::Forget, Op::Lookup] {
+            store.set(op, mode);
+        }
+        send(world, "MARKEDIDfailing").await;
+        let _ = world.feedback.confirm("MARKEDIDfailing").await;
+        let _ = world.feedback.forget("MARKEDIDfailing").await;
+        let _ = world.feedback.lookup("MARKEDIDfailing").await;
+        for _ in 0..3 {
+            world.time.advance(seconds(7));
+            settle_down().await;
+        }
+    }
+    for op in [Op::Record, Op::Confirm, Op::Lease, Op::Settle, Op::Forget, Op::Lookup] {
+        store.set(op, Mode::Works);
+    }
+    let _ = world.feedback.confirm("x".repeat(5000) + "MARKEDID").await;
+    world.advance(WAIT).await;
+    let letters = world.feedback.dead_letters(None, 10).await.expect("an answer");
+    assert!(!letters.is_empty());
+    let _ = world.feedback.resend(letters[0].sid).await;
+    let _ = world.feedback.forget("MARKEDID1").await;
+    assert!(guarded(world.feedback.shutdown(seconds(10))).await.is_empty());
+    let _ = world.feedback.confirm("MARKEDID1").await;
+}
+
+#[tokio::test]
+async fn a_whole_loop_logs_no_number_no_id_no_text_and_no_credential() {
+    let log = Log::default();
+    let subscriber = {
+        let log = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(LevelFilter::TRACE)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish()
+    };
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let site = Site::new().await;
+    let store = SwitchStore::new(&site.time);
+    let builder = site
+        .builder()
+        .credentials(credentials())
+        .correlation_key(CORRELATION_KEY)
+        .store(store.clone());
+    let world = site.world(builder);
+    eventful(&world, &store).await;
+
+    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("UTF-8");
+    for event in [
+        "message tracked",
+        "feedback queued",
+        "feedback delivered",
+        "feedback will be sent again",
+        "feedback is a dead letter",
+        "the account's feedback waits",
+        "credentials are accepted again",
+        "confirm deferred",
+        "record deferred",
+        "the store failed; delivery waits",
+    ] {
+        assert!(log.contains(event), "the loop did not meet: {event}");
+    }
+    let basic = BASE64_STANDARD.encode(format!("{AC}:{TOKEN}"));
+    let key = std::str::from_utf8(CORRELATION_KEY).expect("UTF-8");
+    for personal in [
+        "MARKED",
+        "15558675310",
+        "5558675310",
+        "15557122661",
+        TOKEN,
+        &basic,
+        key,
+        "Bearer",
+        "Basic",
+    ] {
+        let line = log.lines().find(|line| line.contains(personal));
+        assert_eq!(line, None, "{personal}");
+    }
+}

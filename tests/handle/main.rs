@@ -1,0 +1,11 @@
+//! The handle that an application keeps.
+
+mod building;
+mod confirming;
+mod deferred;
+mod ending;
+mod logs;
+mod overtaken;
+mod secrets;
+#[path = "../support/mod.rs"]
+mod support;
