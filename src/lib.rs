@@ -49,8 +49,8 @@
 //! and its modules: `ERROR` where a person has to act (refused credentials),
 //! `WARN` where feedback or tracking is given up or a bound is reached, `DEBUG`
 //! for each message and call. Field names are stable: `sid`, `account`,
-//! `status`, `code` (Twilio's error code), `result`, `wait_ms`, `failure`,
-//! `error`. The spans `record_message`, `confirm_action` and `feedback_call`
+//! `status`, `code` (Twilio's error code), `request_id` (its support asks for
+//! it), `result`, `wait_ms`, `failure`, `failures`, `error`. The spans `record_message`, `confirm_action` and `feedback_call`
 //! (with `attempt`) surround what waits for the store or for Twilio. No field holds a phone number, an id, a text or a credential. The
 //! same is counted in [`MessageFeedback::stats`].
 //!

@@ -51,25 +51,73 @@ fn may_stand_in_link(c: char) -> bool {
 }
 
 /// The link without the punctuation of the sentence around it, as phones cut it.
-fn without_punctuation(mut link: &str) -> Option<&str> {
-    let begin = link.find("://").unwrap_or(0);
-    let scheme = link[..begin].rfind(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
-    link = link[scheme.map_or(0, |at| at + 1)..].trim_start_matches(|c: char| !c.is_alphanumeric());
-    loop {
-        let last = link.chars().next_back()?;
-        let closes = |open: char| link.matches(last).count() > link.matches(open).count();
+fn without_punctuation(link: &str) -> Option<&str> {
+    let link = link[scheme_start(link)..].trim_start_matches(|c: char| !c.is_alphanumeric());
+    // Counted once, so that a long run of brackets costs no more than its length.
+    let mut brackets = Brackets::of(link);
+    let mut end = link.len();
+    while let Some(&last) = link.as_bytes()[..end].last() {
         let stray = match last {
-            '.' | ',' | ';' | ':' | '!' | '?' | '\'' | '*' | '|' => true,
-            ')' => closes('('),
-            ']' => closes('['),
-            '}' => closes('{'),
-            _ => false,
+            b'.' | b',' | b';' | b':' | b'!' | b'?' | b'\'' | b'*' | b'|' => true,
+            _ => brackets.is_stray(last),
         };
         if !stray {
-            return Some(link);
+            return Some(&link[..end]);
         }
-        link = &link[..link.len() - last.len_utf8()];
+        brackets.strip(last);
+        // Every character of a link is ASCII.
+        end -= 1;
     }
+    None
+}
+
+/// Where the link's own scheme begins; a `://` behind its path or query belongs
+/// to another link that it carries.
+fn scheme_start(link: &str) -> usize {
+    let Some(colon) = link.find("://") else { return 0 };
+    let before = &link[..colon];
+    if before.contains(['/', '?', '#']) {
+        return 0;
+    }
+    before.rfind(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).map_or(0, |at| at + 1)
+}
+
+/// How many more brackets of each kind open than close.
+struct Brackets([i32; 3]);
+
+impl Brackets {
+    fn of(link: &str) -> Self {
+        let mut brackets = Self([0; 3]);
+        for byte in link.bytes() {
+            if let Some((kind, change)) = bracket(byte) {
+                brackets.0[kind] += change;
+            }
+        }
+        brackets
+    }
+
+    /// Whether `last` closes what nothing opens.
+    fn is_stray(&self, last: u8) -> bool {
+        matches!(bracket(last), Some((kind, -1)) if self.0[kind] < 0)
+    }
+
+    fn strip(&mut self, last: u8) {
+        if let Some((kind, change)) = bracket(last) {
+            self.0[kind] -= change;
+        }
+    }
+}
+
+fn bracket(byte: u8) -> Option<(usize, i32)> {
+    Some(match byte {
+        b'(' => (0, 1),
+        b')' => (0, -1),
+        b'[' => (1, 1),
+        b']' => (1, -1),
+        b'{' => (2, 1),
+        b'}' => (2, -1),
+        _ => return None,
+    })
 }
 
 fn find_in_link(link: &str, name: &str) -> Option<CorrelationId> {
@@ -127,6 +175,8 @@ mod tests {
             "Help: https://example.com/help?topic=1 Confirm: https://example.com/c?id=1234567890",
             "https://example.com/c?id=&id=1234567890",
             "https://example.com/a(b)?id=1234567890",
+            "((https://example.com/a(b)?id=1234567890)))]",
+            "example.com/c?id=1234567890&next=https://x.com/",
             "line\nhttps://example.com/c?id=1234567890\nline",
         ] {
             assert_eq!(find_in_text(text, "id"), Some(CorrelationId::new("1234567890")), "{text}");
@@ -135,6 +185,14 @@ mod tests {
             find_in_text("x https://e.com/?id=a+b%20c%2F~_-.", "id"),
             Some(CorrelationId::new("a b c/~_-"))
         );
+    }
+
+    #[test]
+    fn a_text_of_brackets_costs_no_more_than_its_length() {
+        let text = format!("a{}", ")".repeat(1 << 20));
+        assert_eq!(find_in_text(&text, "id"), None);
+        let text = format!("https://e.com/?id=1{}", ")".repeat(1 << 20));
+        assert_eq!(find_in_text(&text, "id"), Some(CorrelationId::new("1")));
     }
 
     #[test]

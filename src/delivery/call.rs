@@ -43,7 +43,11 @@ pub(super) enum Effect {
     Accepted,
     /// The account's credentials are refused or missing.
     Refused,
-    /// No call on the account for this long.
+    /// Too many calls at once: none for a while, which Twilio may say, then fewer.
+    Throttled(Option<Duration>),
+    /// Twilio is overloaded: fewer calls at once.
+    SlowDown,
+    /// No call on the account for this long: Twilio asks for it.
     Pause(Duration),
     /// Nothing is learnt of the account.
     None,
@@ -60,6 +64,14 @@ impl CallResult {
     pub(super) fn code(&self) -> Option<u32> {
         match self {
             Self::Answered(answer) => answer.code,
+            _ => None,
+        }
+    }
+
+    /// What Twilio calls the request: its support asks for it.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Answered(answer) => answer.headers.get("twilio-request-id")?.to_str().ok(),
             _ => None,
         }
     }
@@ -93,7 +105,7 @@ impl CallResult {
         let tried = Attempts { total: entry.attempts.total.saturating_add(1), not_found: 0 };
         let retry = |wait, effect| Decision {
             attempts: tried,
-            settled_as: if entry.age >= policy.give_up_after {
+            settled_as: if policy.gives_up(entry.age, tried.total) {
                 SettledAs::Dead(failure(FailureKind::GaveUp))
             } else {
                 SettledAs::Retry(wait)
@@ -127,13 +139,20 @@ impl CallResult {
             },
             Verdict::Rejected => dead(FailureKind::Rejected, Effect::Accepted),
             Verdict::Unauthorized => refused(entry),
-            Verdict::Throttled => {
-                let wait = policy.wait(tried.total, asked);
-                retry(wait, Effect::Pause(wait))
-            }
+            // Not processed, and so never a reason to give up.
+            Verdict::Throttled => Decision {
+                attempts: tried,
+                settled_as: SettledAs::Retry(policy.wait(tried.total, asked)),
+                effect: Effect::Throttled(asked),
+            },
             Verdict::Unknown => {
                 let wait = policy.wait(tried.total, asked);
-                retry(wait, asked.map_or(Effect::None, |_| Effect::Pause(wait)))
+                let effect = match asked {
+                    Some(_) => Effect::Pause(wait),
+                    None if answer.status == StatusCode::SERVICE_UNAVAILABLE => Effect::SlowDown,
+                    None => Effect::None,
+                };
+                retry(wait, effect)
             }
             Verdict::NotFound => {
                 let answers = entry.attempts.not_found.saturating_add(1);

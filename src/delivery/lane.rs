@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
-use super::retry::jitter;
+use super::retry::{RetryPolicy, jitter};
 use crate::Timestamp;
 
 /// An account's share of the calls in flight, its pause after a 429, and its
 /// circuit.
-#[derive(Debug, Default)]
+///
+/// The share grows by one call for as many calls as it has, and is halved when
+/// Twilio says that there are too many: its limit is on the account, and the
+/// application's own sends count in it, too.
+#[derive(Debug)]
 pub(super) struct Lane {
     pub(super) in_flight: usize,
-    /// No call before this time: Twilio asked for it.
+    /// How many calls at once, a fraction for the growth.
+    window: f64,
+    max_window: f64,
+    /// Throttled answers since the last good one.
+    throttles: u32,
+    /// The share is not halved again before this time.
+    slowed_until: Option<Timestamp>,
+    /// No call before this time.
     paused_until: Option<Timestamp>,
     circuit: Circuit,
 }
@@ -27,20 +38,39 @@ enum Circuit {
     },
 }
 
+/// How long after a throttled answer others belong to the same occasion.
+const OCCASION: Duration = Duration::from_secs(1);
 const FIRST_PROBE: Duration = Duration::from_secs(10);
 const LAST_PROBE: Duration = Duration::from_secs(5 * 60);
 
 impl Lane {
+    pub(super) fn new(max_in_flight: usize) -> Self {
+        let max_window = max_in_flight as f64;
+        Self {
+            in_flight: 0,
+            window: max_window,
+            max_window,
+            throttles: 0,
+            slowed_until: None,
+            paused_until: None,
+            circuit: Circuit::Closed,
+        }
+    }
+
     /// How many calls may begin now.
-    pub(super) fn free(&self, max_in_flight: usize, now: Timestamp) -> usize {
-        if self.paused_until.is_some_and(|until| until > now) {
+    pub(super) fn free(&self, now: Timestamp) -> usize {
+        if self.is_paused(now) {
             return 0;
         }
         match self.circuit {
-            Circuit::Closed => max_in_flight.saturating_sub(self.in_flight),
+            Circuit::Closed => (self.window as usize).saturating_sub(self.in_flight),
             Circuit::Open { probe_at, .. } if probe_at > now => 0,
             Circuit::Open { .. } => usize::from(self.in_flight == 0),
         }
+    }
+
+    pub(super) fn is_paused(&self, now: Timestamp) -> bool {
+        self.paused_until.is_some_and(|until| until > now)
     }
 
     /// When calls may begin that may not begin now.
@@ -55,6 +85,7 @@ impl Lane {
     /// Nothing is known of it that an unknown account would not be given.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         self.in_flight == 0
+            && self.window >= self.max_window
             && matches!(self.circuit, Circuit::Closed)
             && self.opens_at(now).is_none()
     }
@@ -67,9 +98,37 @@ impl Lane {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
+    /// There were too many calls on the account at once.
+    pub(super) fn throttled(
+        &mut self,
+        now: Timestamp,
+        asked: Option<Duration>,
+        policy: &RetryPolicy,
+    ) {
+        if self.slow_down(now) {
+            self.throttles = self.throttles.saturating_add(1);
+            self.pause(now + policy.wait(self.throttles, asked));
+        } else if asked.is_some() {
+            self.pause(now + policy.wait(1, asked));
+        }
+    }
+
+    /// Halves the share; answers whether this is a new occasion. The calls that
+    /// were in flight together are one.
+    pub(super) fn slow_down(&mut self, now: Timestamp) -> bool {
+        if self.is_paused(now) || self.slowed_until.is_some_and(|until| until > now) {
+            return false;
+        }
+        self.window = (self.window / 2.0).max(1.0);
+        self.slowed_until = Some(now + OCCASION);
+        true
+    }
+
     /// Twilio answered as it does to credentials that it accepts; answers
     /// whether the circuit was open.
     pub(super) fn accepted(&mut self) -> bool {
+        self.throttles = 0;
+        self.window = (self.window + 1.0 / self.window).min(self.max_window);
         matches!(std::mem::take(&mut self.circuit), Circuit::Open { .. })
     }
 
@@ -94,34 +153,77 @@ mod tests {
     #[test]
     fn an_open_circuit_lets_one_probe_through_at_a_time() {
         let mut now = Timestamp::from_millis(0);
-        let mut lane = Lane { in_flight: 2, ..Lane::default() };
-        assert_eq!(lane.free(8, now), 6);
+        let mut lane = Lane::new(8);
+        lane.in_flight = 2;
+        assert_eq!(lane.free(now), 6);
         assert!(lane.refused(now));
         assert!(!lane.refused(now));
         lane.in_flight = 0;
-        assert_eq!(lane.free(8, now), 0);
+        assert_eq!(lane.free(now), 0);
         assert!(lane.opens_at(now).unwrap() <= now + FIRST_PROBE);
         now = now + FIRST_PROBE;
-        assert_eq!(lane.free(8, now), 1);
+        assert_eq!(lane.free(now), 1);
         lane.in_flight = 1;
-        assert_eq!(lane.free(8, now), 0);
+        assert_eq!(lane.free(now), 0);
         lane.in_flight = 0;
         assert!(!lane.refused(now));
         assert!(lane.opens_at(now).unwrap() > now + FIRST_PROBE);
         assert!(lane.accepted());
         assert!(!lane.accepted());
-        assert_eq!(lane.free(8, now), 8);
+        assert_eq!(lane.free(now), 8);
     }
 
     #[test]
     fn probes_become_rarer_up_to_a_bound() {
         let mut now = Timestamp::from_millis(0);
-        let mut lane = Lane::default();
+        let mut lane = Lane::new(8);
         for _ in 0..100 {
             lane.refused(now);
             let opens = lane.opens_at(now).unwrap();
             assert!(opens <= now + LAST_PROBE);
             now = opens;
         }
+    }
+
+    #[test]
+    fn the_share_is_halved_once_an_occasion_and_grows_by_one_a_round() {
+        let policy = RetryPolicy::default();
+        let mut now = Timestamp::from_millis(0);
+        let mut lane = Lane::new(8);
+        for _ in 0..8 {
+            lane.throttled(now, Some(Duration::from_secs(5)), &policy);
+        }
+        assert_eq!(lane.free(now), 0);
+        now = now + Duration::from_secs(5);
+        assert_eq!(lane.free(now), 4);
+        for _ in 0..100 {
+            lane.throttled(now, Some(Duration::from_secs(5)), &policy);
+            now = now + Duration::from_secs(600);
+        }
+        assert_eq!(lane.free(now), 1);
+        for (calls, share) in [(1, 2), (2, 2), (1, 3), (100, 8)] {
+            for _ in 0..calls {
+                lane.accepted();
+            }
+            assert_eq!(lane.free(now), share);
+        }
+        assert!(lane.is_idle(now));
+    }
+
+    #[test]
+    fn an_account_that_stays_throttled_is_left_alone_for_longer_and_longer() {
+        let policy = RetryPolicy::default();
+        let now = Timestamp::from_millis(0);
+        let longest = (0..50).map(|_| {
+            let mut lane = Lane::new(8);
+            let mut now = now;
+            for _ in 0..12 {
+                lane.throttled(now, None, &policy);
+                now = lane.opens_at(now).unwrap_or(now) + OCCASION;
+            }
+            lane.throttled(now, None, &policy);
+            lane.opens_at(now).map_or(Duration::ZERO, |opens| opens.since(now))
+        });
+        assert!(longest.max() > Some(Duration::from_secs(60)));
     }
 }

@@ -20,6 +20,7 @@ pub struct RetryPolicy {
     pub(crate) max_retry_after: Duration,
     pub(crate) not_found_for: Duration,
     pub(crate) give_up_after: Duration,
+    pub(crate) min_attempts: u32,
 }
 
 impl RetryPolicy {
@@ -52,12 +53,25 @@ impl RetryPolicy {
 
     /// How long after the confirm an entry without any answer that settles it
     /// becomes a dead letter: three days by default.
+    /// It is tried [`min_attempts`](Self::min_attempts) times at least.
     ///
-    /// Refused credentials do not count: that feedback waits for as long as it
-    /// takes.
+    /// Refused credentials and answers of 429 never make one: that feedback waits
+    /// for as long as it takes.
     pub fn give_up_after(mut self, age: Duration) -> Self {
         self.give_up_after = age;
         self
+    }
+
+    /// How often an entry is tried at least before it is given up: ten times by
+    /// default. Its time may have passed while its credentials were refused, or
+    /// while no dispatcher ran.
+    pub fn min_attempts(mut self, attempts: u32) -> Self {
+        self.min_attempts = attempts;
+        self
+    }
+
+    pub(crate) fn gives_up(&self, age: Duration, attempts: u32) -> bool {
+        age >= self.give_up_after && attempts >= self.min_attempts
     }
 
     /// The longest wait before attempt `attempts + 1`.
@@ -108,6 +122,7 @@ impl Default for RetryPolicy {
             max_retry_after: Duration::from_secs(10 * 60),
             not_found_for: Duration::from_secs(10 * 60),
             give_up_after: Duration::from_secs(3 * 24 * 60 * 60),
+            min_attempts: 10,
         }
     }
 }

@@ -4,11 +4,13 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::{Pin, pin},
+    time::Duration,
 };
 
 use bytes::Buf;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Body;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use crate::twilio::{FeedbackBody, error_code};
@@ -40,7 +42,6 @@ where
     S::Error: Into<BoxError>,
     B: Body + Send + 'static,
     B::Data: Send,
-    B::Error: Into<BoxError>,
 {
     fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange {
         let mut service = self.0.clone();
@@ -48,25 +49,26 @@ where
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
             let response = service.call(request).await.map_err(Into::into)?;
             let (parts, body) = response.into_parts();
-            let start = read_start(body).await?;
+            // The status says what became of the call; a body that breaks, or
+            // never ends, takes nothing of it back.
+            let mut start = Vec::new();
+            let _ = timeout(BODY_TIMEOUT, read_start(body, &mut start)).await;
             let code = if parts.status.is_success() { None } else { error_code(&start) };
             Ok(Answer { status: parts.status, headers: parts.headers, code })
         })
     }
 }
 
+/// How long the body of an answer may take behind its head.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Reads a body to its end, so that the connection can be used again, unless
 /// it is longer than any answer of Twilio's.
-async fn read_start<B>(body: B) -> Result<Vec<u8>, BoxError>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
+async fn read_start<B: Body>(body: B, start: &mut Vec<u8>) {
     const LONGEST: usize = 64 * 1024;
     let mut body = pin!(body);
-    let mut start = Vec::new();
-    while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
-        let Ok(mut data) = frame.map_err(Into::into)?.into_data() else { continue };
+    while let Some(Ok(frame)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+        let Ok(mut data) = frame.into_data() else { continue };
         while data.has_remaining() {
             let chunk = data.chunk();
             start.extend_from_slice(chunk);
@@ -77,7 +79,6 @@ where
             break;
         }
     }
-    Ok(start)
 }
 
 /// hyper with rustls, ring and Mozilla's roots, HTTP/1.1, connections kept alive.

@@ -1,6 +1,8 @@
 use std::{
     collections::{BTreeMap, HashMap},
+    error::Error,
     future::{Future, poll_fn},
+    panic::{self, AssertUnwindSafe},
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -8,7 +10,7 @@ use std::{
 };
 
 use tokio::task::{Id, JoinError, JoinSet};
-use tracing::{Instrument, debug, debug_span, error, info, warn};
+use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::{
     call::{CallResult, Effect},
@@ -69,6 +71,16 @@ struct Outlook {
     next: Option<Timestamp>,
     /// Nothing was due, but for accounts whose circuit is open.
     nothing_due: bool,
+    /// Something will be due, or may go, without a person's doing.
+    more_to_come: bool,
+}
+
+fn lane(
+    lanes: &mut BTreeMap<AccountSid, Lane>,
+    account: AccountSid,
+    max_in_flight: usize,
+) -> &mut Lane {
+    lanes.entry(account).or_insert_with(|| Lane::new(max_in_flight))
 }
 
 impl Worker {
@@ -119,19 +131,15 @@ impl Worker {
         self.lanes.retain(|_, lane| !lane.is_idle(now));
         let max_in_flight = self.delivery.max_in_flight;
         let request = LeaseRequest {
-            accounts: self
-                .lanes
-                .iter()
-                .map(|(account, lane)| (*account, lane.free(max_in_flight, now)))
-                .collect(),
+            accounts: self.lanes.iter().map(|(account, lane)| (*account, lane.free(now))).collect(),
             other_accounts: max_in_flight,
             limit: MAX_CALLS.saturating_sub(self.in_flight.len()),
-            duration: self.delivery.call_timeout + SETTLING,
+            duration: self.delivery.call_timeout.saturating_add(SETTLING),
         };
         let lanes_open_at = self.lanes.values().filter_map(|lane| lane.opens_at(now)).min();
         let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
         if request.limit == 0 {
-            return Ok(Outlook { next: poll_at, nothing_due: false });
+            return Ok(Outlook { next: poll_at, nothing_due: false, more_to_come: true });
         }
         let answer = bounded(self.delivery.store.lease(&request)).await?;
         let nothing_due = answer.entries.is_empty();
@@ -141,12 +149,13 @@ impl Worker {
         // What is due but over an account's bound goes when one of its calls ends.
         let due_at = answer.next_due.filter(|due| !due.is_zero()).map(|due| now + due);
         let next = [due_at, lanes_open_at, poll_at].into_iter().flatten().min();
-        Ok(Outlook { next, nothing_due })
+        let paused = self.lanes.values().any(|lane| !lane.is_open() && lane.is_paused(now));
+        Ok(Outlook { next, nothing_due, more_to_come: answer.next_due.is_some() || paused })
     }
 
     fn call(&mut self, entry: Leased) {
         let delivery = &self.delivery;
-        let lane = self.lanes.entry(entry.account).or_default();
+        let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
         lane.in_flight += 1;
         let exchange = if !delivery.origins.permits(&entry.base_url) {
             Err(CallResult::OriginNotAllowed)
@@ -156,7 +165,11 @@ impl Worker {
         } else {
             Err(CallResult::NoCredentials)
         }
-        .map(|request| self.transport.exchange(request));
+        .and_then(|request| {
+            // The service is the application's: its clone may panic.
+            panic::catch_unwind(AssertUnwindSafe(|| self.transport.exchange(request)))
+                .map_err(|_| CallResult::Panicked)
+        });
         if exchange.is_ok() {
             delivery.control.counters.calls.increment();
         }
@@ -186,12 +199,12 @@ impl Worker {
         let Some(entry) = self.in_flight.remove(&id) else { return };
         let now = self.delivery.clock.now();
         let decision = result.decide(&entry, &self.delivery.retry, now);
-        let lane = self.lanes.entry(entry.account).or_default();
+        let lane = lane(&mut self.lanes, entry.account, self.delivery.max_in_flight);
         lane.in_flight = lane.in_flight.saturating_sub(1);
         match decision.effect {
             Effect::Accepted => {
                 if lane.accepted() {
-                    info!(account = %entry.account, "credentials are accepted again");
+                    warn!(account = %entry.account, "credentials are accepted again");
                 }
             }
             Effect::Refused => {
@@ -202,16 +215,23 @@ impl Worker {
                         status = result.status().map(|status| status.as_u16()),
                         code = result.code(),
                         result = result.name(),
+                        request_id = result.request_id(),
                         "credentials for feedback are refused or missing; the account's feedback waits"
                     );
                 }
+            }
+            Effect::Throttled(asked) => lane.throttled(now, asked, &self.delivery.retry),
+            Effect::SlowDown => {
+                lane.slow_down(now);
             }
             Effect::Pause(wait) => lane.pause(now + wait),
             Effect::None => {}
         }
         let open = self.lanes.values().filter(|lane| lane.is_open()).count();
         self.delivery.control.set_open_circuits(open);
-        self.report(&entry, &result, decision.settled_as);
+        if decision.effect != Effect::Refused {
+            self.report(&entry, &result, decision.settled_as);
+        }
         self.unsettled.push(Settlement {
             id: entry.id,
             token: entry.token,
@@ -242,6 +262,7 @@ impl Worker {
                     code,
                     result = result.name(),
                     error = result.error(),
+                    request_id = result.request_id(),
                     wait_ms,
                     "feedback will be sent again"
                 );
@@ -254,6 +275,7 @@ impl Worker {
                     status,
                     code,
                     failure = ?failure.kind,
+                    request_id = result.request_id(),
                     "feedback is a dead letter"
                 );
             }
@@ -277,13 +299,14 @@ impl Worker {
     fn store_failed(&mut self, error: &StoreError) -> Outlook {
         self.delivery.control.counters.store_errors.increment();
         if self.store_errors == 0 {
-            warn!(error = %error, "the store failed; delivery waits");
+            let error: &(dyn Error + 'static) = error;
+            warn!(error, "the store failed; delivery waits");
         }
         self.store_errors = self.store_errors.saturating_add(1);
         // Never without a pause: a store that fails at once must not become a hot loop.
         let bound = Duration::from_millis(50) * (1 << self.store_errors.min(7));
         let next = self.delivery.clock.now() + bound / 2 + jitter(bound / 2);
-        Outlook { next: Some(next), nothing_due: false }
+        Outlook { next: Some(next), nothing_due: false, more_to_come: true }
     }
 
     /// Answers the drains that are over; `true` if the worker is to end.
@@ -302,7 +325,7 @@ impl Worker {
         };
         let left = counts.map_or(u64::MAX, |counts| counts.outbox);
         // What waits behind an open circuit cannot be drained.
-        let stuck = self.lanes.values().any(Lane::is_open);
+        let stuck = !outlook.more_to_come && self.lanes.values().any(Lane::is_open);
         let mut stop = abandoned && left == 0;
         for request in std::mem::take(&mut self.drains) {
             if request.drain == Drain::Due || left == 0 || stuck {
@@ -365,7 +388,8 @@ impl Worker {
             }
         }
         if let Err(error) = self.settle().await {
-            warn!(error = %error, "leases could not be given back; they run out by themselves");
+            let error: &(dyn Error + 'static) = &error;
+            warn!(error, "leases could not be given back; they run out by themselves");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! looking again for records that their confirm overtook, and expiry.
 
 use std::{
+    error::Error,
     future::{Future, poll_fn},
     pin::pin,
     sync::{Arc, atomic::Ordering::Acquire},
@@ -36,14 +37,15 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
         let now = shared.clock.now();
         if retry_at.is_none_or(|at| at <= now) {
-            retry_at = match retry_deferred(&shared).await {
+            retry_at = match retry_deferred(&shared, failures).await {
                 Ok(()) => {
                     failures = 0;
                     None
                 }
                 Err(error) => {
                     failures = failures.saturating_add(1);
-                    debug!(error = %error, failures, "the store fails; what is deferred waits");
+                    let reason: &(dyn Error + 'static) = &error;
+                    debug!(error = reason, failures, "the store fails; what is deferred waits");
                     Some(shared.clock.now() + backoff(failures))
                 }
             };
@@ -59,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         };
         if expire_at <= now {
             let full = matches!(
-                shared.within_bound(shared.store.expire(EXPIRE_BATCH)).await,
+                shared.patiently(shared.store.expire(EXPIRE_BATCH)).await,
                 Ok(EXPIRE_BATCH..)
             );
             expire_at = if full { now } else { now + EXPIRE };
@@ -89,7 +91,7 @@ fn backoff(failures: u32) -> Duration {
 }
 
 /// Brings everything deferred to the store, in the order it came.
-async fn retry_deferred(shared: &Arc<Shared>) -> Result<(), StoreError> {
+async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError> {
     loop {
         let items = shared.deferred.take(BATCH);
         if items.is_empty() {
@@ -97,51 +99,43 @@ async fn retry_deferred(shared: &Arc<Shared>) -> Result<(), StoreError> {
         }
         let mut taken = Taken { shared, items };
         // Records first: a confirm of the same batch may be theirs.
-        let (records, confirms): (Vec<_>, Vec<_>) =
-            taken.items.iter().cloned().partition(|item| matches!(item, Deferred::Record(_)));
-        retry_records(shared, records).await?;
+        let records: Vec<TrackedMessage> =
+            taken.items.iter().filter_map(Deferred::record).collect();
+        if !records.is_empty() {
+            let outcomes = shared.more_patiently(failures, shared.store.record(&records)).await?;
+            for (message, outcome) in records.iter().zip(all(&records, outcomes)?) {
+                shared.recorded(message, outcome);
+            }
+        }
         taken.retain_confirms();
-        retry_confirms(shared, confirms).await?;
-        taken.finish();
+        let confirms: Vec<ConfirmTarget> =
+            taken.items.iter().filter_map(Deferred::confirm).collect();
+        if confirms.is_empty() {
+            continue;
+        }
+        let outcomes = shared.more_patiently(failures, shared.store.confirm(&confirms)).await?;
+        let outcomes = all(&confirms, outcomes)?;
+        let mut full = Vec::new();
+        for (target, outcome) in confirms.into_iter().zip(outcomes) {
+            if outcome == ConfirmOutcome::Full {
+                full.push(Deferred::Confirm(target));
+            } else {
+                let _ = shared.confirmed(&target, outcome);
+            }
+        }
+        // The confirm may have taken place before, when its answer was lost.
+        shared.control.wake();
+        taken.retain(full)?;
     }
 }
 
-async fn retry_records(shared: &Shared, records: Vec<Deferred>) -> Result<(), StoreError> {
-    let messages: Vec<TrackedMessage> = records
-        .into_iter()
-        .filter_map(|item| match item {
-            Deferred::Record(message) => Some(message),
-            Deferred::Confirm(_) => None,
-        })
-        .collect();
-    if messages.is_empty() {
-        return Ok(());
+/// An answer to each item, or none.
+fn all<T, U>(items: &[T], answers: Vec<U>) -> Result<Vec<U>, StoreError> {
+    if answers.len() == items.len() {
+        Ok(answers)
+    } else {
+        Err(StoreError::new("the store did not answer every item"))
     }
-    let outcomes = shared.within_bound(shared.store.record(&messages)).await?;
-    for (message, outcome) in messages.iter().zip(outcomes) {
-        shared.recorded(message, outcome);
-    }
-    Ok(())
-}
-
-async fn retry_confirms(shared: &Shared, confirms: Vec<Deferred>) -> Result<(), StoreError> {
-    let targets: Vec<ConfirmTarget> = confirms
-        .into_iter()
-        .filter_map(|item| match item {
-            Deferred::Confirm(target) => Some(target),
-            Deferred::Record(_) => None,
-        })
-        .collect();
-    if targets.is_empty() {
-        return Ok(());
-    }
-    let outcomes = shared.within_bound(shared.store.confirm(&targets)).await?;
-    for (target, outcome) in targets.iter().zip(outcomes) {
-        let _ = shared.confirmed(target, outcome);
-    }
-    // The confirm may have taken place before, when its answer was lost.
-    shared.control.wake();
-    Ok(())
 }
 
 /// Items that left the queue: dropped before they are done, they go back.
@@ -157,9 +151,12 @@ impl Taken<'_> {
         self.shared.deferred.finish(before - self.items.len());
     }
 
-    fn finish(mut self) {
-        let count = std::mem::take(&mut self.items).len();
-        self.shared.deferred.finish(count);
+    /// Keeps the confirms that the outbox had no room for: they were taken, and
+    /// are tried until it has.
+    fn retain(mut self, full: Vec<Deferred>) -> Result<(), StoreError> {
+        self.shared.deferred.finish(self.items.len() - full.len());
+        self.items = full;
+        if self.items.is_empty() { Ok(()) } else { Err(StoreError::new("the outbox is full")) }
     }
 }
 
@@ -176,9 +173,8 @@ async fn look_again(shared: &Shared) {
     let waiting = shared.waiting.current(shared.clock.now());
     for keys in waiting.chunks(256) {
         let targets: Vec<ConfirmTarget> = keys.iter().map(|keys| shared.by_id(*keys)).collect();
-        let Ok(outcomes) = shared.within_bound(shared.store.confirm(&targets)).await else {
-            return;
-        };
+        let answered = shared.patiently(shared.store.confirm(&targets)).await;
+        let Ok(outcomes) = answered.and_then(|outcomes| all(&targets, outcomes)) else { return };
         for ((keys, target), outcome) in keys.iter().zip(&targets).zip(outcomes) {
             if outcome == ConfirmOutcome::Unknown {
                 continue;

@@ -146,7 +146,6 @@ impl MessageFeedbackBuilder {
         S::Error: Into<BoxError>,
         B: Body + Send + 'static,
         B::Data: Send,
-        B::Error: Into<BoxError>,
     {
         self.transport = Some(Box::new(ServiceTransport(service)));
         self
@@ -186,7 +185,8 @@ impl MessageFeedbackBuilder {
     }
 
     /// How long a send's answer, or a confirming route, waits for the store:
-    /// 250 ms by default. What takes longer is tried again in the background.
+    /// 250 ms by default. What takes longer is tried again in the background,
+    /// where the store gets eight times as long, and more after each failure.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.settings.store_timeout = timeout;
         self

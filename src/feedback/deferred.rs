@@ -5,10 +5,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{
-    CorrelationKeys,
-    store::{ConfirmTarget, TrackedMessage},
-};
+use crate::store::{ConfirmTarget, ForgetTarget, TrackedMessage};
 
 /// What the store would not take in time, in the order it came, bounded.
 #[derive(Debug)]
@@ -23,12 +20,55 @@ struct State {
     queue: VecDeque<Deferred>,
     /// How many the background task has taken out and not finished.
     taken: usize,
+    /// What was forgotten while something was out.
+    forgotten: Vec<ForgetTarget>,
+}
+
+impl State {
+    fn forget_no_more(&mut self) {
+        if self.taken == 0 {
+            self.forgotten.clear();
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum Deferred {
     Record(TrackedMessage),
     Confirm(ConfirmTarget),
+}
+
+impl Deferred {
+    pub(super) fn record(&self) -> Option<TrackedMessage> {
+        match self {
+            Self::Record(message) => Some(message.clone()),
+            Self::Confirm(_) => None,
+        }
+    }
+
+    pub(super) fn confirm(&self) -> Option<ConfirmTarget> {
+        match self {
+            Self::Confirm(target) => Some(target.clone()),
+            Self::Record(_) => None,
+        }
+    }
+
+    fn is_of(&self, target: ForgetTarget) -> bool {
+        match (self, target) {
+            (
+                Self::Record(message) | Self::Confirm(ConfirmTarget::Message(message)),
+                ForgetTarget::Id(keys),
+            ) => keys.iter().any(|key| key == message.key),
+            (
+                Self::Record(message) | Self::Confirm(ConfirmTarget::Message(message)),
+                ForgetTarget::Message(sid),
+            ) => message.sid == sid,
+            (Self::Confirm(ConfirmTarget::Id { keys: waiting, .. }), ForgetTarget::Id(keys)) => {
+                *waiting == keys
+            }
+            (Self::Confirm(ConfirmTarget::Id { .. }), ForgetTarget::Message(_)) => false,
+        }
+    }
 }
 
 impl DeferredQueue {
@@ -65,15 +105,14 @@ impl DeferredQueue {
         state.queue.drain(..count).collect()
     }
 
-    /// Drops what waits under `keys`.
-    pub(super) fn forget(&self, keys: CorrelationKeys) {
-        self.lock().queue.retain(|item| match item {
-            Deferred::Record(message) => keys.iter().all(|key| key != message.key),
-            Deferred::Confirm(ConfirmTarget::Id { keys: waiting, .. }) => *waiting != keys,
-            Deferred::Confirm(ConfirmTarget::Message(message)) => {
-                keys.iter().all(|key| key != message.key)
-            }
-        });
+    /// Drops what waits of `target`, also what is out and comes back.
+    pub(super) fn forget(&self, target: ForgetTarget) {
+        let mut state = self.lock();
+        state.queue.retain(|item| !item.is_of(target));
+        if state.taken > 0 {
+            state.forgotten.push(target);
+        }
+        drop(state);
         self.changed.notify_waiters();
     }
 
@@ -81,12 +120,18 @@ impl DeferredQueue {
         let mut state = self.lock();
         state.taken -= items.len();
         for item in items.into_iter().rev() {
-            state.queue.push_front(item);
+            if !state.forgotten.iter().any(|target| item.is_of(*target)) {
+                state.queue.push_front(item);
+            }
         }
+        state.forget_no_more();
     }
 
     pub(super) fn finish(&self, count: usize) {
-        self.lock().taken -= count;
+        let mut state = self.lock();
+        state.taken -= count;
+        state.forget_no_more();
+        drop(state);
         self.changed.notify_waiters();
     }
 

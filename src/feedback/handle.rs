@@ -18,7 +18,10 @@ use super::{
 use crate::{
     CorrelationId, CorrelationKeys, MessageSid,
     delivery::Drain,
-    store::{ConfirmTarget, Durability, LedgerEntry, ResendOutcome, StoreError, TrackedMessage},
+    store::{
+        ConfirmTarget, Durability, ForgetTarget, LedgerEntry, ResendOutcome, StoreError,
+        TrackedMessage,
+    },
 };
 
 /// The handle that an application keeps: it makes the layers, and confirms.
@@ -153,37 +156,59 @@ impl MessageFeedback {
     ///
     /// # Errors
     ///
-    /// If the store failed or did not answer in time: call it again.
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`: call it again.
     pub async fn forget(&self, id: impl Into<CorrelationId>) -> Result<usize, StoreError> {
         let shared = self.shared();
         let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(0) };
         shared.waiting.remove(keys.current);
-        shared.deferred.forget(keys);
-        shared.within_bound(shared.store.forget(&[keys])).await.and_then(single)
+        let target = [ForgetTarget::Id(keys)];
+        shared.deferred.forget(target[0]);
+        shared.patiently(shared.store.forget(&target)).await.and_then(single)
+    }
+
+    /// Removes everything known of the message `sid`, queued feedback included;
+    /// answers whether there was anything.
+    ///
+    /// # Errors
+    ///
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`: call it again.
+    pub async fn forget_sid(&self, sid: MessageSid) -> Result<bool, StoreError> {
+        let shared = self.shared();
+        let target = [ForgetTarget::Message(sid)];
+        shared.deferred.forget(target[0]);
+        shared
+            .patiently(shared.store.forget(&target))
+            .await
+            .and_then(single)
+            .map(|messages| messages > 0)
     }
 
     /// What became of the messages under `id`, the newest first.
     ///
     /// # Errors
     ///
-    /// If the store failed or did not answer in time.
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`.
     pub async fn lookup(
         &self,
         id: impl Into<CorrelationId>,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
         let shared = self.shared();
         let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(Vec::new()) };
-        shared.within_bound(shared.store.lookup(&[keys])).await.and_then(single)
+        shared.patiently(shared.store.lookup(&[keys])).await.and_then(single)
     }
 
     /// What became of the message `sid`.
     ///
     /// # Errors
     ///
-    /// If the store failed or did not answer in time.
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`.
     pub async fn lookup_sid(&self, sid: MessageSid) -> Result<Option<LedgerEntry>, StoreError> {
         let shared = self.shared();
-        shared.within_bound(shared.store.by_sid(&[sid])).await.and_then(single)
+        shared.patiently(shared.store.by_sid(&[sid])).await.and_then(single)
     }
 
     /// Up to `limit` dead letters in the order of their SIDs, from behind
@@ -191,24 +216,26 @@ impl MessageFeedback {
     ///
     /// # Errors
     ///
-    /// If the store failed or did not answer in time.
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`.
     pub async fn dead_letters(
         &self,
         after: Option<MessageSid>,
         limit: usize,
     ) -> Result<Vec<LedgerEntry>, StoreError> {
         let shared = self.shared();
-        shared.within_bound(shared.store.dead_letters(after, limit)).await
+        shared.patiently(shared.store.dead_letters(after, limit)).await
     }
 
     /// Sends a dead letter again, with all its attempts before it.
     ///
     /// # Errors
     ///
-    /// If the store failed or did not answer in time: call it again.
+    /// If the store failed or did not answer within eight times the
+    /// builder's `store_timeout`: call it again.
     pub async fn resend(&self, sid: MessageSid) -> Result<ResendOutcome, StoreError> {
         let shared = self.shared();
-        let outcome = shared.within_bound(shared.store.resend(&[sid])).await.and_then(single)?;
+        let outcome = shared.patiently(shared.store.resend(&[sid])).await.and_then(single)?;
         shared.control.wake();
         Ok(outcome)
     }
@@ -237,7 +264,8 @@ impl MessageFeedback {
     /// is left: feedback that waits for a retry or behind refused credentials.
     ///
     /// It returns once the dispatcher has ended, and waits for as long as the
-    /// store fails.
+    /// store fails, or as nobody has spawned the dispatcher of
+    /// [`build_pair`](MessageFeedbackBuilder::build_pair).
     pub async fn flush(&self) -> Remaining {
         let shared = self.shared();
         let drained = async {

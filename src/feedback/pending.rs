@@ -1,7 +1,7 @@
 //! Records and confirms that must not be lost: dropped before the store has
 //! them, they move into the retry queue.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc};
 
 use tracing::{Instrument, debug, debug_span};
 
@@ -85,7 +85,8 @@ impl PendingConfirms {
             }
             Ok(_) => self.defer(),
             Err(error) => {
-                debug!(error = %error, "confirm deferred");
+                let error: &(dyn Error + 'static) = &error;
+                debug!(error, "confirm deferred");
                 self.defer()
             }
         }

@@ -84,9 +84,11 @@ impl Shared {
             }
         }
         if let Some(keys) = self.waiting.remove(message.key) {
-            self.confirms.overtaken.increment();
-            if !self.deferred.push(Deferred::Confirm(self.by_id(keys))) {
-                self.confirms.refused.increment();
+            if self.deferred.push(Deferred::Confirm(self.by_id(keys))) {
+                self.confirms.overtaken.increment();
+            } else {
+                // No room: the background task finds it when it looks again.
+                self.wait_for_record(keys);
             }
         }
     }
@@ -114,20 +116,26 @@ impl Shared {
             ConfirmOutcome::Unknown => {
                 self.confirms.unknown.increment();
                 if let &ConfirmTarget::Id { keys, .. } = target {
-                    let until = self.clock.now() + self.settings.wait_for_record;
-                    if self.waiting.insert(keys, until) {
-                        self.confirms.waiting_evicted.increment();
-                    }
-                    // The background task may be asleep with nothing to look up.
-                    self.deferred.poke();
+                    self.wait_for_record(keys);
                 }
                 Confirmation::Unknown
             }
             ConfirmOutcome::Full => {
                 warn!("confirm refused: the outbox is full");
+                // Of several messages some may have fitted.
+                self.control.wake();
                 self.refused(Refusal::OutboxFull)
             }
         }
+    }
+
+    fn wait_for_record(&self, keys: CorrelationKeys) {
+        let until = self.clock.now() + self.settings.wait_for_record;
+        if self.waiting.insert(keys, until) {
+            self.confirms.waiting_evicted.increment();
+        }
+        // The background task may be asleep with nothing to look up.
+        self.deferred.poke();
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> Confirmation {
@@ -159,10 +167,39 @@ impl Shared {
         deferred
     }
 
-    /// Bounds an operation of the store in time. An answer that is there at
-    /// once costs no timer, and without a runtime there is none.
+    /// Bounds an operation that a send or a route waits for.
     pub(super) async fn within_bound<T>(
         &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.within(self.settings.store_timeout, operation).await
+    }
+
+    /// Bounds an operation that no send and no route waits for.
+    pub(super) async fn patiently<T>(
+        &self,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.more_patiently(0, operation).await
+    }
+
+    /// The same after `failures` of the kind: a store that is slow and not broken
+    /// gets the time it needs.
+    pub(super) async fn more_patiently<T>(
+        &self,
+        failures: u32,
+        operation: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let store_timeout = self.settings.store_timeout;
+        let patience = store_timeout.saturating_mul(8 << failures.min(16)).min(PATIENCE);
+        self.within(patience.max(store_timeout), operation).await
+    }
+
+    /// An answer that is there at once costs no timer, and without a runtime
+    /// there is none.
+    async fn within<T>(
+        &self,
+        bound: Duration,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let mut operation = pin!(operation);
@@ -170,7 +207,7 @@ impl Shared {
         let result = match first {
             Poll::Ready(result) => result,
             Poll::Pending if Handle::try_current().is_err() => operation.await,
-            Poll::Pending => time::timeout(self.settings.store_timeout, operation)
+            Poll::Pending => time::timeout(bound, operation)
                 .await
                 .unwrap_or_else(|_| Err(StoreError::timed_out())),
         };
@@ -207,6 +244,9 @@ impl BaseUrls {
         base_url
     }
 }
+
+/// The longest that work in the background waits for the store.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest that dropping leases may take once a deadline has passed.
 pub(super) const RELEASE: Duration = Duration::from_millis(500);

@@ -52,7 +52,7 @@ impl WaitingSet {
         state.waiting.insert(keys.current, Waiting { keys, until, number });
         state.order.push_back((keys.current, number));
         // Ids that were found leave their place in the order behind.
-        if state.order.len() > 2 * self.max.max(16) {
+        if state.order.len() > self.max.max(16).saturating_mul(2) {
             let State { waiting, order, .. } = &mut *state;
             order.retain(|(key, number)| {
                 waiting.get(key).is_some_and(|waiting| waiting.number == *number)

@@ -7,13 +7,16 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
-    future::ConfirmFuture, guard::is_no_action, layer::ConfirmLayer, predicate::Predicate,
+    future::ConfirmFuture,
+    guard::is_no_action,
+    layer::ConfirmLayer,
+    predicate::{GoodAnswer, Predicate},
     source::IdSource,
 };
 
 /// Confirms the message under a request's id once the wrapped service has given
 /// a good answer. See [`ConfirmLayer`].
-pub struct Confirm<S, Src, P> {
+pub struct Confirm<S, Src, P = GoodAnswer> {
     inner: S,
     layer: ConfirmLayer<Src, P>,
 }

@@ -77,6 +77,16 @@ pub enum ConfirmTarget {
     Message(TrackedMessage),
 }
 
+/// What to forget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ForgetTarget {
+    /// Every message under an id.
+    Id(CorrelationKeys),
+    /// One message.
+    Message(MessageSid),
+}
+
 /// What a store did with one confirm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

@@ -85,6 +85,8 @@ pub struct StoreCounts {
     pub oldest_outbox_age: Option<Duration>,
     /// Messages that this store object dropped unconfirmed at a bound.
     pub evicted: u64,
+    /// Dead letters that this store object dropped at a bound.
+    pub dead_letters_dropped: u64,
     /// Messages that this store object dropped when their time was over.
     pub expired: u64,
 }

@@ -10,9 +10,9 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 pub use self::{
     entry::{
-        Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, LeaseAnswer,
-        LeaseRequest, LeaseToken, Leased, RecordOutcome, ResendOutcome, Resends, SettleOutcome,
-        SettledAs, Settlement, TrackedMessage,
+        Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, ForgetTarget,
+        LeaseAnswer, LeaseRequest, LeaseToken, Leased, RecordOutcome, ResendOutcome, Resends,
+        SettleOutcome, SettledAs, Settlement, TrackedMessage,
     },
     error::StoreError,
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
@@ -70,9 +70,9 @@ pub trait FeedbackStore: Send + Sync + 'static {
     /// Drops up to `limit` messages whose time is over; answers how many.
     fn expire(&self, limit: usize) -> StoreFuture<'_, usize>;
 
-    /// Removes everything known under the ids, queued feedback too; answers how
-    /// many messages each id had.
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>>;
+    /// Removes everything known of the targets, queued feedback too; answers how
+    /// many messages each had.
+    fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>>;
 
     /// What is known under each id, the newest message first.
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>>;
@@ -124,8 +124,8 @@ impl<T: FeedbackStore + ?Sized> FeedbackStore for Arc<T> {
         (**self).expire(limit)
     }
 
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
-        (**self).forget(ids)
+    fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
+        (**self).forget(targets)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -1,4 +1,11 @@
-use std::{collections::BTreeMap, env, error::Error, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fmt,
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderValue;
@@ -222,7 +229,10 @@ impl Directory {
 
     pub(crate) fn authorization(&self, account: AccountSid) -> Option<HeaderValue> {
         self.accounts.get(&account).cloned().or_else(|| {
-            let credentials = self.provider.as_ref()?.credentials(account)?;
+            let provider = self.provider.as_ref()?;
+            // A provider that panics has no credentials, and the dispatcher goes on.
+            let credentials =
+                panic::catch_unwind(AssertUnwindSafe(|| provider.credentials(account))).ok()??;
             (credentials.account == account).then_some(credentials.authorization)
         })
     }

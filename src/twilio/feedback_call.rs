@@ -1,12 +1,18 @@
 //! Building a feedback call, and judging what Twilio answers.
 
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
 };
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
@@ -14,7 +20,36 @@ use serde_json::Value;
 use super::{AccountSid, BaseUrl, MessageSid};
 
 /// The body of a feedback call: what a transport has to be able to send.
-pub type FeedbackBody = Full<Bytes>;
+#[derive(Debug, Clone)]
+pub struct FeedbackBody(Full<Bytes>);
+
+impl FeedbackBody {
+    const CONFIRMED: &[u8] = b"Outcome=confirmed";
+
+    fn confirmed() -> Self {
+        Self(Full::new(Bytes::from_static(Self::CONFIRMED)))
+    }
+}
+
+impl Body for FeedbackBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
 
 /// `POST {base}/Accounts/{AC}/Messages/{SID}/Feedback.json` with
 /// `Outcome=confirmed`; `None` if the parts do not make a URL.
@@ -34,7 +69,7 @@ pub(crate) fn feedback_request(
             USER_AGENT,
             HeaderValue::from_static(concat!("tower-message-feedback/", env!("CARGO_PKG_VERSION"))),
         )
-        .body(Full::new(Bytes::from_static(b"Outcome=confirmed")))
+        .body(FeedbackBody::confirmed())
         .ok()
 }
 

@@ -105,7 +105,7 @@ async fn a_retry_waits_at_random_up_to_its_bound() {
 
 #[tokio::test]
 async fn feedback_that_nothing_settles_is_given_up_at_its_age_and_not_before() {
-    let policy = patient().give_up_after(WAIT * 5);
+    let policy = patient().give_up_after(WAIT * 5).min_attempts(1);
     let world = World::with(|builder| builder.retry_policy(policy)).await;
     world.twilio.answer_feedback(Answer::status(503).always());
     let sid = world.act("id").await;
@@ -140,7 +140,7 @@ async fn a_refused_connection_is_retried_and_given_up_like_any_other_failure() {
         .builder()
         .credentials(credentials())
         .allow_origin(closed.as_str())
-        .retry_policy(patient().give_up_after(WAIT * 2));
+        .retry_policy(patient().give_up_after(WAIT * 2).min_attempts(1));
     let world = site.world(builder);
     let sid = world.create(AC).await;
     let sent = SentMessage::new(account(AC), sid).base_url(closed);

@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
     AC, CORRELATION_KEY, Mode, Op, Site, SwitchStore, TOKEN, WAIT, World, credentials, guarded,
-    in_process, seconds, settle_down,
+    seconds, settle_down,
 };
 
 #[derive(Clone, Default)]
@@ -44,7 +44,7 @@ async fn send(world: &World, id: &str) {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Full::new(Bytes::from(form)))
         .expect("a request");
-    let response = layer.layer(in_process(&world.twilio)).oneshot(request).await;
+    let response = layer.layer(world.twilio.service()).oneshot(request).await;
     assert!(response.is_ok());
 }
 

@@ -9,9 +9,9 @@ use tokio::sync::Notify;
 use tower_message_feedback::{
     CorrelationKeys, MessageSid,
     store::{
-        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseAnswer, LeaseRequest,
-        LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-        StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
+        Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -80,7 +80,7 @@ impl FeedbackStore for MoodyStore {
         self.moody(self.0.memory.expire(limit))
     }
 
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
+    fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.moody(self.0.memory.forget(ids))
     }
 

@@ -127,7 +127,22 @@ fn of_all_resends_as_many_are_queued_as_fit() {
         fixture.record(sent_at(n, 1, START + seconds(n)));
     }
     let all = by_id(keys(1), Resends::All);
-    assert_eq!(fixture.confirm_target(all.clone()), ConfirmOutcome::Queued);
+    // The caller is told that something is missing.
+    assert_eq!(fixture.confirm_target(all.clone()), ConfirmOutcome::Full);
     assert_eq!(fixture.sizes(), (3, 2, 0));
-    assert_eq!(fixture.confirm_target(all), ConfirmOutcome::Full);
+    fixture.settle_next(SettledAs::Delivered);
+    assert_eq!(fixture.confirm_target(all), ConfirmOutcome::Queued);
+    assert_eq!(fixture.sizes(), (3, 2, 0));
+}
+
+#[test]
+fn a_message_that_was_forgotten_and_recorded_again_stands_in_line_anew() {
+    let fixture = Fixture::with(|builder| builder.max_messages(3));
+    fixture.record(numbered(1));
+    fixture.forget(1);
+    fixture.record(numbered(2));
+    fixture.record(numbered(3));
+    fixture.record(expiring(1, 1, START + 2 * RETENTION));
+    fixture.record(numbered(4));
+    assert_eq!(known(&fixture), [1, 3, 4]);
 }

@@ -4,7 +4,8 @@ use tower_message_feedback::store::{
 };
 
 use crate::support::{
-    Fixture, REJECTED, START, by_id, keys, message, now, rotated, seconds, sent_at, sid, sids,
+    Fixture, REJECTED, START, by_id, forgetting, keys, message, now, rotated, seconds, sent_at,
+    sid, sids,
 };
 
 #[test]
@@ -159,7 +160,7 @@ fn what_was_recorded_under_the_previous_key_is_found() {
     assert!(fixture.is_queued(1));
     let [found] = &fixture.lookup(rotated(2, 1))[..] else { panic!("one entry") };
     assert_eq!(found.sid, sid(1));
-    assert_eq!(now(fixture.store.forget(&[rotated(2, 1)])), [1]);
+    assert_eq!(now(fixture.store.forget(&[forgetting(rotated(2, 1))])), [1]);
     assert_eq!(fixture.sizes(), (0, 0, 0));
 }
 

@@ -5,7 +5,9 @@ use tower_message_feedback::store::{
     SettleOutcome, SettledAs,
 };
 
-use crate::support::{Fixture, REJECTED, START, keys, message, now, seconds, sent_at, sid};
+use crate::support::{
+    Fixture, REJECTED, START, forgetting, keys, message, now, seconds, sent_at, sid,
+};
 
 fn with_dead(numbers: impl IntoIterator<Item = u8>) -> Fixture {
     let fixture = Fixture::new();
@@ -85,7 +87,7 @@ fn forgetting_removes_every_message_of_an_id_whatever_its_state() {
     fixture.record(message(9, 9));
     assert_eq!(fixture.sizes(), (5, 1, 1));
 
-    assert_eq!(now(fixture.store.forget(&[keys(1), keys(1), keys(2)])), [4, 0, 0]);
+    assert_eq!(now(fixture.store.forget(&[keys(1), keys(1), keys(2)].map(forgetting))), [4, 0, 0]);
     assert_eq!(fixture.sizes(), (1, 0, 0));
     assert!((1..=4).all(|n| !fixture.is_known(n)));
     assert!(fixture.is_known(9));

@@ -126,7 +126,7 @@ impl Model {
             let order: Vec<u64> = chains.into_iter().flat_map(|c| c.into_iter().rev()).collect();
             let outcomes: Vec<_> = order.into_iter().map(|n| self.enqueue(n, now)).collect();
             use ConfirmOutcome::{AlreadyConfirmed, Full, Queued, Unknown};
-            let said = [Queued, Full, AlreadyConfirmed].into_iter().find(|o| outcomes.contains(o));
+            let said = [Full, Queued, AlreadyConfirmed].into_iter().find(|o| outcomes.contains(o));
             return said.unwrap_or(Unknown);
         }
         let Some(chain) = chains.into_iter().find(|chain| !chain.is_empty()) else {

@@ -6,10 +6,10 @@ use futures_util::FutureExt;
 use tower_message_feedback::{
     AccountSid, BaseUrl, CorrelationKey, CorrelationKeys, ManualClock, MessageSid, Timestamp,
     store::{
-        ConfirmOutcome, ConfirmTarget, Failure, FailureKind, FeedbackStore, LeaseAnswer,
-        LeaseRequest, Leased, LedgerEntry, LedgerStatus, MemoryStore, MemoryStoreBuilder,
-        RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs, Settlement, StoreCounts,
-        StoreFuture, TrackedMessage,
+        ConfirmOutcome, ConfirmTarget, Failure, FailureKind, FeedbackStore, ForgetTarget,
+        LeaseAnswer, LeaseRequest, Leased, LedgerEntry, LedgerStatus, MemoryStore,
+        MemoryStoreBuilder, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs,
+        Settlement, StoreCounts, StoreFuture, TrackedMessage,
     },
 };
 
@@ -47,6 +47,10 @@ pub(crate) fn key(n: u8) -> CorrelationKey {
 /// The keys of an id, of which the first is the current one.
 pub(crate) fn keys(n: u8) -> CorrelationKeys {
     key(n).into()
+}
+
+pub(crate) fn forgetting(keys: CorrelationKeys) -> ForgetTarget {
+    ForgetTarget::Id(keys)
 }
 
 pub(crate) fn rotated(current: u8, previous: u8) -> CorrelationKeys {
@@ -148,7 +152,7 @@ impl Fixture {
     }
 
     pub(crate) fn forget(&self, id: u8) -> usize {
-        one(now(self.store.forget(&[keys(id)])))
+        one(now(self.store.forget(&[forgetting(keys(id))])))
     }
 
     pub(crate) fn resend(&self, n: u64) -> ResendOutcome {

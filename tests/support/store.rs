@@ -11,9 +11,9 @@ use tokio::sync::Notify;
 use tower_message_feedback::{
     CorrelationKeys, ManualClock, MessageSid,
     store::{
-        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseAnswer, LeaseRequest,
-        LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-        StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
+        Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -140,7 +140,7 @@ impl FeedbackStore for SwitchStore {
         self.pass(Op::Expire, self.memory.expire(limit))
     }
 
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
+    fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.pass(Op::Forget, self.memory.forget(ids))
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::shards::IsEmpty;
+use super::{expiry::Place, shards::IsEmpty};
 use crate::{
     MessageSid, Timestamp,
     store::{Attempts, EntryId, Failure, LedgerEntry, LedgerStatus, TrackedMessage},
@@ -14,6 +14,8 @@ pub(super) struct Chain(Vec<Held>);
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) message: TrackedMessage,
+    /// Its place in the expiry queue; none while it is in the outbox.
+    pub(super) place: Option<Place>,
     /// Nothing while nobody has confirmed it.
     pub(super) progress: Option<Box<Progress>>,
 }
@@ -44,7 +46,7 @@ impl Chain {
         if self.0.len() < 4 {
             self.0.reserve_exact(1);
         }
-        self.0.insert(at, Held { message, progress: None });
+        self.0.insert(at, Held { message, place: None, progress: None });
         &mut self.0[at]
     }
 

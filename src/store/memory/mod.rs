@@ -31,9 +31,9 @@ use self::{
     shards::Shards,
 };
 use super::{
-    Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseAnswer, LeaseRequest,
-    LedgerEntry, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs, Settlement,
-    StoreCounts, StoreFuture, TrackedMessage,
+    Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
+    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs,
+    Settlement, StoreCounts, StoreFuture, TrackedMessage,
 };
 use crate::{Clock, CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
@@ -49,6 +49,7 @@ pub struct MemoryStore {
     dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
     messages: AtomicUsize,
     evicted: AtomicU64,
+    dead_dropped: AtomicU64,
     expired: AtomicU64,
     settings: Settings,
 }
@@ -57,6 +58,7 @@ pub struct MemoryStore {
 struct Settings {
     max_messages: usize,
     max_outbox: usize,
+    max_dead_letters: usize,
     ledger_retention: Duration,
     dead_letter_retention: Duration,
     clock: Clock,
@@ -69,7 +71,7 @@ pub struct MemoryStoreBuilder(Settings);
 
 impl MemoryStoreBuilder {
     /// How many messages it holds at most, confirmed and delivered ones
-    /// included: 1,000,000 by default, at about 330 bytes each. At the bound
+    /// included: 1,000,000 by default, at about 430 bytes each. At the bound
     /// the oldest goes that is not in the outbox and no dead letter.
     pub fn max_messages(mut self, max: usize) -> Self {
         self.0.max_messages = max;
@@ -80,6 +82,13 @@ impl MemoryStoreBuilder {
     /// default. At the bound a confirm is refused.
     pub fn max_outbox(mut self, max: usize) -> Self {
         self.0.max_outbox = max;
+        self
+    }
+
+    /// How many dead letters are kept at most: 10,000 by default. Beyond it the
+    /// oldest is dropped.
+    pub fn max_dead_letters(mut self, max: usize) -> Self {
+        self.0.max_dead_letters = max;
         self
     }
 
@@ -112,6 +121,7 @@ impl MemoryStoreBuilder {
             dead: Mutex::default(),
             messages: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
+            dead_dropped: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             settings: self.0,
         }
@@ -129,6 +139,7 @@ impl MemoryStore {
         MemoryStoreBuilder(Settings {
             max_messages: 1_000_000,
             max_outbox: 100_000,
+            max_dead_letters: 10_000,
             ledger_retention: Duration::from_secs(24 * 60 * 60),
             dead_letter_retention: Duration::from_secs(30 * 24 * 60 * 60),
             clock: Clock::system(),
@@ -153,12 +164,11 @@ impl MemoryStore {
             if key != message.key || chain.get(message.sid).is_some() {
                 return present(key, message.key);
             }
-            chain.insert(message.clone());
+            let held = chain.insert(message.clone());
+            held.place = Some(lock(&self.expiry).push(message.expires_at, hint(held)));
             RecordOutcome::Inserted
         });
-        if outcome == RecordOutcome::Inserted {
-            lock(&self.expiry).push(message.expires_at, (message.key, message.sid));
-        } else {
+        if outcome != RecordOutcome::Inserted {
             self.messages.fetch_sub(1, Relaxed);
         }
         outcome
@@ -175,61 +185,37 @@ impl MemoryStore {
 
     /// Drops the oldest message that may go.
     fn evict(&self) -> bool {
-        let mut kept = Vec::new();
-        let evicted = loop {
-            let Some((key, sid)) = lock(&self.expiry).pop_oldest() else { break false };
-            let fate = self.by_key.update(key, |chain| match chain.get(sid) {
-                None => Fate::Gone,
-                // Its settlement puts it back into the queue.
-                Some(held) if held.is_queued() => Fate::Gone,
-                Some(held) if held.is_dead() => Fate::Kept(held.message.expires_at),
-                Some(_) => self.drop_from(chain, sid),
-            });
-            match fate {
-                Some(Fate::Dropped { unconfirmed }) => {
-                    self.evicted.fetch_add(u64::from(unconfirmed), Relaxed);
-                    break true;
-                }
-                Some(Fate::Kept(until)) => kept.push((until, (key, sid))),
-                Some(Fate::Gone) | None => {}
-            }
-        };
-        if !kept.is_empty() {
-            let mut expiry = lock(&self.expiry);
-            for (until, hint) in kept {
-                expiry.push(until, hint);
+        loop {
+            let Some(oldest) = lock(&self.expiry).pop_oldest() else { return false };
+            if let Some(held) = self.drop_message(oldest) {
+                self.evicted.fetch_add(u64::from(held.progress.is_none()), Relaxed);
+                return true;
             }
         }
-        evicted
     }
 
     fn expire_due(&self, limit: usize) -> usize {
         let now = self.settings.clock.now();
         let mut dropped = 0;
         while dropped < limit {
-            let Some((key, sid)) = lock(&self.expiry).pop_due(now) else { break };
-            let fate = self.by_key.update(key, |chain| match chain.get(sid) {
-                None => Fate::Gone,
-                Some(held) if held.is_queued() => Fate::Gone,
-                Some(held) if held.message.expires_at > now => Fate::Kept(held.message.expires_at),
-                Some(_) => self.drop_from(chain, sid),
-            });
-            match fate {
-                Some(Fate::Dropped { .. }) => {
-                    dropped += 1;
-                    self.expired.fetch_add(1, Relaxed);
-                }
-                Some(Fate::Kept(until)) => lock(&self.expiry).push(until, (key, sid)),
-                Some(Fate::Gone) | None => {}
+            let Some(due) = lock(&self.expiry).pop_due(now) else { break };
+            if self.drop_message(due).is_some() {
+                dropped += 1;
+                self.expired.fetch_add(1, Relaxed);
             }
         }
         dropped
     }
 
-    fn drop_from(&self, chain: &mut Chain, sid: MessageSid) -> Fate {
-        let Some(held) = chain.remove(sid) else { return Fate::Gone };
-        self.unlink(&held);
-        Fate::Dropped { unconfirmed: held.progress.is_none() }
+    /// Drops a message that was taken out of the expiry queue, unless it has
+    /// been confirmed or forgotten since.
+    fn drop_message(&self, (key, sid): Hint) -> Option<Held> {
+        self.by_key.update(key, |chain| {
+            chain.get(sid).filter(|held| !held.is_queued())?;
+            let held = chain.remove(sid)?;
+            self.unlink(&held);
+            Some(held)
+        })?
     }
 
     /// Removes what points to a message that left its chain.
@@ -241,6 +227,9 @@ impl MemoryStore {
         }
         if held.is_dead() {
             lock(&self.dead).remove(&held.message.sid);
+        }
+        if let Some(place) = held.place {
+            lock(&self.expiry).remove(place);
         }
     }
 
@@ -261,10 +250,10 @@ impl MemoryStore {
                 .filter_map(|key| {
                     self.by_key.update(key, |chain| {
                         let held = chain.iter_mut();
-                        held.map(|held| self.enqueue(key, held, now)).reduce(most_done)
+                        held.map(|held| self.enqueue(key, held, now)).reduce(most_telling)
                     })?
                 })
-                .reduce(most_done)
+                .reduce(most_telling)
                 .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
                 // At the bound another thread's record may drop it in between.
@@ -300,12 +289,21 @@ impl MemoryStore {
             return ConfirmOutcome::Full;
         }
         let id = outbox.push(key, &held.message, now, now);
+        drop(outbox);
         held.progress = Some(Box::new(Progress {
             confirmed_at: now,
             attempts: Attempts::default(),
             stage: Stage::Queued(id),
         }));
+        self.keep(held);
         ConfirmOutcome::Queued
+    }
+
+    /// Takes a message that is in the outbox out of the expiry queue.
+    fn keep(&self, held: &mut Held) {
+        if let Some(place) = held.place.take() {
+            lock(&self.expiry).remove(place);
+        }
     }
 
     fn settle_one(&self, settlement: &Settlement) -> SettleOutcome {
@@ -318,36 +316,49 @@ impl MemoryStore {
             SettledAs::Dead(failure) => Some(Stage::Dead(now, failure)),
             SettledAs::Retry(_) => None,
         };
-        let expires_at = self.by_key.update(key, |chain| {
+        self.by_key.update(key, |chain| {
             // Unless it was forgotten, recorded and confirmed anew meanwhile.
             let held = chain.get_mut(sid).filter(|held| held.entry_id() == Some(settlement.id))?;
             let progress = held.progress.as_mut()?;
             progress.attempts = settlement.attempts;
             progress.stage = stage?;
-            let retention = if held.is_dead() {
+            held.place = Some(if held.is_dead() {
                 lock(&self.dead).insert(sid, key);
-                self.settings.dead_letter_retention
+                let until = now + self.settings.dead_letter_retention;
+                lock(&self.expiry).push_dead(until, (key, sid))
             } else {
-                self.settings.ledger_retention
-            };
-            held.message.expires_at = now + retention;
-            Some(held.message.expires_at)
+                let until = now + self.settings.ledger_retention;
+                lock(&self.expiry).push(until, (key, sid))
+            });
+            Some(())
         });
-        if let Some(expires_at) = expires_at.flatten() {
-            lock(&self.expiry).push(expires_at, (key, sid));
+        while lock(&self.dead).len() > self.settings.max_dead_letters {
+            let Some(oldest) = lock(&self.expiry).pop_oldest_dead() else { break };
+            if self.drop_message(oldest).is_some() {
+                self.dead_dropped.fetch_add(1, Relaxed);
+            }
         }
         SettleOutcome::Settled
     }
 
-    fn forget_one(&self, keys: &CorrelationKeys) -> usize {
-        let forget = |key| {
-            self.by_key.update(key, |chain| {
-                let gone = chain.take();
-                gone.iter().for_each(|held| self.unlink(held));
-                gone.len()
-            })
+    fn forget_one(&self, target: &ForgetTarget) -> usize {
+        let unlink = |gone: Vec<Held>| {
+            gone.iter().for_each(|held| self.unlink(held));
+            gone.len()
         };
-        keys.iter().filter_map(forget).sum()
+        match *target {
+            ForgetTarget::Id(keys) => keys
+                .iter()
+                .filter_map(|key| self.by_key.update(key, |chain| unlink(chain.take())))
+                .sum(),
+            ForgetTarget::Message(sid) => self
+                .by_sid
+                .read(&sid, |key| *key)
+                .and_then(|key| {
+                    self.by_key.update(key, |chain| unlink(chain.remove(sid).into_iter().collect()))
+                })
+                .unwrap_or(0),
+        }
     }
 
     fn lookup_one(&self, keys: &CorrelationKeys) -> Vec<LedgerEntry> {
@@ -377,6 +388,7 @@ impl MemoryStore {
             progress.attempts = Attempts::default();
             progress.stage = Stage::Queued(id);
             lock(&self.dead).remove(&sid);
+            self.keep(held);
             ResendOutcome::Queued
         })
         .unwrap_or(ResendOutcome::NotDead)
@@ -394,16 +406,14 @@ impl MemoryStore {
             dead_letters: lock(&self.dead).len() as u64,
             oldest_outbox_age: oldest.map(|oldest| now.since(oldest)),
             evicted: self.evicted.load(Relaxed),
+            dead_letters_dropped: self.dead_dropped.load(Relaxed),
             expired: self.expired.load(Relaxed),
         }
     }
 }
 
-/// What an attempt to drop a message came to.
-enum Fate {
-    Gone,
-    Kept(Timestamp),
-    Dropped { unconfirmed: bool },
+fn hint(held: &Held) -> Hint {
+    (held.message.key, held.message.sid)
 }
 
 fn present(held_under: CorrelationKey, recorded_under: CorrelationKey) -> RecordOutcome {
@@ -414,12 +424,12 @@ fn present(held_under: CorrelationKey, recorded_under: CorrelationKey) -> Record
     }
 }
 
-/// Of the outcomes for several messages, the one that says that something was done.
-fn most_done(left: ConfirmOutcome, right: ConfirmOutcome) -> ConfirmOutcome {
+/// Of the outcomes for several messages, the one that asks most of the caller.
+fn most_telling(left: ConfirmOutcome, right: ConfirmOutcome) -> ConfirmOutcome {
     use ConfirmOutcome::{AlreadyConfirmed, Full, Queued, Unknown};
     match (left, right) {
-        (Queued, _) | (_, Queued) => Queued,
         (Full, _) | (_, Full) => Full,
+        (Queued, _) | (_, Queued) => Queued,
         (AlreadyConfirmed, _) | (_, AlreadyConfirmed) => AlreadyConfirmed,
         (Unknown, Unknown) => Unknown,
     }
@@ -450,8 +460,8 @@ impl FeedbackStore for MemoryStore {
         answer(move || self.expire_due(limit))
     }
 
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
-        answer(|| ids.iter().map(|keys| self.forget_one(keys)).collect())
+    fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
+        answer(|| targets.iter().map(|target| self.forget_one(target)).collect())
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

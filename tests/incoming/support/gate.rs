@@ -2,9 +2,9 @@ use tokio::sync::watch;
 use tower_message_feedback::{
     CorrelationKeys, MessageSid,
     store::{
-        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseAnswer, LeaseRequest,
-        LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-        StoreCounts, StoreFuture, TrackedMessage,
+        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
+        Settlement, StoreCounts, StoreFuture, TrackedMessage,
     },
 };
 
@@ -84,7 +84,7 @@ impl FeedbackStore for GatedStore {
         self.inner.expire(limit)
     }
 
-    fn forget<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<usize>> {
+    fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.inner.forget(ids)
     }
 
