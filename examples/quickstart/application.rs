@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     env,
     error::Error,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -53,14 +53,19 @@ impl Account {
     }
 }
 
+/// A login attempt belongs to one phone, and its code is good once.
+struct Attempt {
+    phone: String,
+    code: String,
+}
+
 #[derive(Clone)]
 pub struct Application {
     twilio: BoxCloneSyncService<Request<Body>, StatusCode, BoxError>,
     account: Account,
     api: BaseUrl,
     site: String,
-    /// The code of each login attempt.
-    codes: Arc<Mutex<HashMap<String, String>>>,
+    attempts: Arc<Mutex<HashMap<String, Attempt>>>,
 }
 
 impl Application {
@@ -86,7 +91,7 @@ impl Application {
             account,
             api,
             site: String::new(),
-            codes: Arc::default(),
+            attempts: Arc::default(),
         })
     }
 
@@ -99,6 +104,24 @@ impl Application {
             .route("/verify", post(verify))
             .layer(feedback.layer()) // 3
             .with_state(self)
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, HashMap<String, Attempt>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_for(&self, attempt: &str, phone: &str) -> bool {
+        self.attempts().get(attempt).is_some_and(|attempt| attempt.phone == phone)
+    }
+
+    /// Whether the code was right; it is not right again.
+    fn use_up(&self, entered: &Code) -> bool {
+        let mut attempts = self.attempts();
+        let right = attempts.get(&entered.attempt).is_some_and(|begun| begun.code == entered.code);
+        if right {
+            attempts.remove(&entered.attempt);
+        }
+        right
     }
 
     async fn text(&self, to: &str, body: &str) -> Result<(), StatusCode> {
@@ -126,8 +149,11 @@ impl Application {
     }
 }
 
-fn random_hex() -> String {
-    format!("{:016x}", fastrand::u64(..))
+/// 64 bits that nobody can guess.
+fn random() -> Result<u64, StatusCode> {
+    let mut bytes = [0; 8];
+    getrandom::getrandom(&mut bytes).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 #[derive(Deserialize)]
@@ -140,7 +166,7 @@ async fn sign_up(
     State(application): State<Application>,
     Form(form): Form<SignUp>,
 ) -> Result<(), StatusCode> {
-    let text = format!("Open to confirm: {}/confirm?id={}", application.site, random_hex());
+    let text = format!("Open to confirm: {}/confirm?id={:016x}", application.site, random()?);
     application.text(&form.phone, &text).await
 }
 
@@ -160,10 +186,15 @@ async fn send_code(
     State(application): State<Application>,
     Form(login): Form<Login>,
 ) -> Result<String, StatusCode> {
-    let attempt = login.attempt.unwrap_or_else(random_hex);
-    let code = format!("{:06}", fastrand::u32(..1_000_000));
+    let code = format!("{:06}", random()? % 1_000_000);
     let text = format!("Your code is {code}.");
-    application.codes.lock().unwrap_or_else(PoisonError::into_inner).insert(attempt.clone(), code);
+    let attempt = match login.attempt {
+        Some(attempt) if application.is_for(&attempt, &login.phone) => attempt,
+        Some(_) => return Err(StatusCode::NOT_FOUND),
+        None => format!("{:016x}", random()?),
+    };
+    let begun = Attempt { phone: login.phone.clone(), code };
+    application.attempts().insert(attempt.clone(), begun);
     CorrelationId::scope(&attempt, application.text(&login.phone, &text)).await?; // 4
     Ok(attempt)
 }
@@ -184,13 +215,7 @@ async fn verify(
     State(application): State<Application>,
     entered: Tracked<Form<Code>>,
 ) -> Result<&'static str, StatusCode> {
-    let code = application
-        .codes
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get(&entered.attempt)
-        .cloned();
-    if code.as_ref() != Some(&entered.code) {
+    if !application.use_up(&entered) {
         return Err(StatusCode::UNAUTHORIZED);
     }
     entered.confirm().await; // 5

@@ -138,8 +138,8 @@ pub async fn enter_code(browser: &Client, site: &str, attempt: &str, code: &str)
     Ok(answer.status() == StatusCode::OK)
 }
 
-/// What the phones' messaging apps send: a look at the head, and then a fetch
-/// that says what it is for.
+/// What a polite preview bot sends: a look at the head, and then a fetch that
+/// says what it is for. One that says nothing would need a page with a button.
 async fn preview(bot: &Client, link: String) -> Result<()> {
     bot.head(&link).send().await?.error_for_status()?;
     bot.get(&link).header("x-purpose", "preview").send().await?.error_for_status()?;

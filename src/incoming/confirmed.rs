@@ -9,7 +9,9 @@ use super::{action::TrackedAction, context::TrackingContext, rejection::TrackedR
 ///
 /// Extracting it only marks the intent: the id is confirmed once the answer
 /// has come and is good, so a later extractor's rejection, or an error of the
-/// handler, reports nothing. It rejects as `E` rejects, and needs
+/// handler, reports nothing, unless it is answered with a redirect: then say by
+/// [`when`](crate::incoming::TrackActionsLayer::when) which answers are good. It
+/// rejects as `E` rejects, and needs
 /// [`MessageFeedback::layer`](crate::MessageFeedback::layer) on the router.
 ///
 /// ```

@@ -33,9 +33,12 @@
 //!
 //! `HEAD`, `OPTIONS`, and requests that say of themselves that they are a
 //! prefetch or a preview (`Sec-Purpose`, `Purpose`, `X-Purpose`, `X-Moz`)
-//! confirm nothing, by whichever way. A scanner that fetches links as a browser
-//! does cannot be told apart by its headers: where that matters, let the link
-//! open a page with a button, and confirm on the button's `POST`.
+//! confirm nothing, by whichever way. A scanner, or a messaging app's preview,
+//! that fetches links as a browser does is not told apart: where that matters,
+//! let the link open a page with a button, and confirm on the button's `POST`.
+//!
+//! A good answer is one with 2xx or 3xx. Where a redirect means something else,
+//! such as "log in first", say with `when` which answers confirm.
 //!
 //! # Time and failure
 //!

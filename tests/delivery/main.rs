@@ -5,6 +5,7 @@ mod circuit;
 mod concurrency;
 mod failing_store;
 mod origins;
+mod resilience;
 mod retries;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
 //! The handle that an application keeps.
 
+mod bounds;
 mod building;
 mod confirming;
 mod deferred;

@@ -146,3 +146,29 @@ fn a_message_that_was_forgotten_and_recorded_again_stands_in_line_anew() {
     fixture.record(numbered(4));
     assert_eq!(known(&fixture), [1, 3, 4]);
 }
+
+#[test]
+fn beyond_their_bound_the_oldest_dead_letter_goes() {
+    let fixture = Fixture::with(|builder| builder.max_dead_letters(2));
+    for n in 1..=3 {
+        fixture.queue(0, n);
+        fixture.settle_next(SettledAs::Dead(REJECTED));
+        fixture.advance(seconds(1));
+    }
+    assert_eq!(fixture.sizes(), (2, 0, 2));
+    assert!(!fixture.is_known(1));
+    assert_eq!(fixture.counts().dead_letters_dropped, 1);
+}
+
+#[test]
+fn dead_letters_do_not_stand_in_the_way_of_new_messages() {
+    let fixture = Fixture::with(|builder| builder.max_messages(4));
+    for n in 1..=2 {
+        fixture.queue(0, n);
+        fixture.settle_next(SettledAs::Dead(REJECTED));
+    }
+    for n in 3..=9 {
+        assert_eq!(fixture.record(numbered(n)), RecordOutcome::Inserted);
+    }
+    assert_eq!(known(&fixture), [1, 2, 8, 9]);
+}
