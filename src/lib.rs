@@ -88,7 +88,7 @@ pub use correlate::{
     Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient, link_query,
     recipient,
 };
-pub use delivery::{DeliveryStats, DispatcherState, RetryPolicy};
+pub use delivery::{DeliveryStats, DispatcherState, Mode, RetryPolicy};
 pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
     MessageFeedbackBuilder, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,

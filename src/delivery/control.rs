@@ -16,7 +16,8 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use crate::counters::counters;
+use super::mode::Modes;
+use crate::{AccountSid, counters::counters};
 
 counters! {
     /// What the dispatcher has done since it started.
@@ -40,6 +41,9 @@ counters! {
     store_errors,
 }
 
+/// While the dispatcher does not run, nobody takes the list.
+const MAX_GIVING_WAY: usize = 64;
+
 /// Wakes the dispatcher, asks it to drain, and tells how it is.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
@@ -52,6 +56,10 @@ pub(crate) struct Control {
     state: AtomicU8,
     ended: Notify,
     open_circuits: AtomicUsize,
+    paused: AtomicBool,
+    /// Accounts on which a send was answered 429 since the worker last looked.
+    giving_way: Mutex<Vec<AccountSid>>,
+    pub(crate) modes: Modes,
     pub(crate) counters: DeliveryCounters,
 }
 
@@ -131,6 +139,27 @@ impl Control {
 
     pub(super) fn is_abandoned(&self) -> bool {
         self.abandoned.load(Acquire)
+    }
+
+    pub(crate) fn set_paused(&self, paused: bool) {
+        self.paused.store(paused, Release);
+        self.wake();
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.load(Acquire)
+    }
+
+    /// A send met the account's limit.
+    pub(crate) fn give_way(&self, account: AccountSid) {
+        let mut accounts = self.giving_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if !accounts.contains(&account) && accounts.len() < MAX_GIVING_WAY {
+            accounts.push(account);
+        }
+    }
+
+    pub(super) fn take_giving_way(&self) -> Vec<AccountSid> {
+        mem::take(&mut self.giving_way.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn halt(&self) {

@@ -3,6 +3,7 @@
 mod call;
 mod control;
 mod lane;
+mod mode;
 mod retry;
 mod transport;
 mod worker;
@@ -15,6 +16,7 @@ pub(crate) use self::{
 };
 pub use self::{
     control::{DeliveryStats, DispatcherState},
+    mode::Mode,
     retry::RetryPolicy,
 };
 

@@ -16,6 +16,7 @@ use super::{
     call::{CallResult, Effect},
     control::{Control, Drain, DrainRequest},
     lane::Lane,
+    mode::Mode,
     retry::{RetryPolicy, jitter},
     transport::BoxTransport,
 };
@@ -54,6 +55,8 @@ pub(crate) struct Worker {
 
 /// Calls in flight in all, whatever the accounts: a bound on sockets.
 const MAX_CALLS: usize = 256;
+/// How long until an entry whose origin is switched off is looked at again.
+const WITHHELD: Duration = Duration::from_secs(5);
 /// Time for a settlement to reach the store before the lease runs out.
 const SETTLING: Duration = Duration::from_secs(30);
 
@@ -128,7 +131,15 @@ impl Worker {
     async fn step(&mut self) -> Result<Outlook, StoreError> {
         self.settle().await?;
         let now = self.delivery.clock.now();
+        for account in self.delivery.control.take_giving_way() {
+            let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
+            lane.throttled(now, None, &self.delivery.retry);
+        }
         self.lanes.retain(|_, lane| !lane.is_idle(now));
+        let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
+        if self.is_held_back() {
+            return Ok(Outlook { next: poll_at, nothing_due: true, more_to_come: false });
+        }
         let max_in_flight = self.delivery.max_in_flight;
         let request = LeaseRequest {
             accounts: self.lanes.iter().map(|(account, lane)| (*account, lane.free(now))).collect(),
@@ -137,15 +148,17 @@ impl Worker {
             duration: self.delivery.call_timeout.saturating_add(SETTLING),
         };
         let lanes_open_at = self.lanes.values().filter_map(|lane| lane.opens_at(now)).min();
-        let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
         if request.limit == 0 {
             return Ok(Outlook { next: poll_at, nothing_due: false, more_to_come: true });
         }
         let answer = bounded(self.delivery.store.lease(&request)).await?;
-        let nothing_due = answer.entries.is_empty();
+        let calls = self.in_flight.len();
         for entry in answer.entries {
             self.call(entry);
         }
+        let nothing_due = self.in_flight.len() == calls;
+        // What is withheld goes back at once.
+        self.settle().await?;
         // What is due but over an account's bound goes when one of its calls ends.
         let due_at = answer.next_due.filter(|due| !due.is_zero()).map(|due| now + due);
         let next = [due_at, lanes_open_at, poll_at].into_iter().flatten().min();
@@ -153,8 +166,23 @@ impl Worker {
         Ok(Outlook { next, nothing_due, more_to_come: answer.next_due.is_some() || paused })
     }
 
+    /// Whether nothing may be posted at all.
+    fn is_held_back(&self) -> bool {
+        let control = &self.delivery.control;
+        control.is_paused() || (control.modes.get() != Mode::On && !control.modes.any_on())
+    }
+
     fn call(&mut self, entry: Leased) {
         let delivery = &self.delivery;
+        if delivery.control.modes.of(&entry.base_url) != Mode::On {
+            self.unsettled.push(Settlement {
+                id: entry.id,
+                token: entry.token,
+                attempts: entry.attempts,
+                settled_as: SettledAs::Retry(WITHHELD),
+            });
+            return;
+        }
         let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
         lane.in_flight += 1;
         let exchange = if !delivery.origins.permits(&entry.base_url) {
@@ -324,8 +352,9 @@ impl Worker {
             false => None,
         };
         let left = counts.map_or(u64::MAX, |counts| counts.outbox);
-        // What waits behind an open circuit cannot be drained.
-        let stuck = !outlook.more_to_come && self.lanes.values().any(Lane::is_open);
+        // What waits behind an open circuit, or for a person, cannot be drained.
+        let stuck = !outlook.more_to_come
+            && (self.is_held_back() || self.lanes.values().any(Lane::is_open));
         let mut stop = abandoned && left == 0;
         for request in std::mem::take(&mut self.drains) {
             if request.drain == Drain::Due || left == 0 || stuck {

@@ -13,13 +13,14 @@ use super::{
     dispatcher::Dispatcher,
     error::BuildError,
     handle::MessageFeedback,
+    recent::RecentUntagged,
     settings::Settings,
-    shared::{BaseUrls, Shared},
+    shared::{BaseUrls, Shared, TagIf, Warned},
     stats::{ConfirmCounters, SendCounters},
     waiting::WaitingSet,
 };
 use crate::{
-    BaseUrl, Clock, Credentials, CredentialsProvider, FeedbackBody, RetryPolicy,
+    BaseUrl, Clock, Credentials, CredentialsProvider, FeedbackBody, MessageForm, Mode, RetryPolicy,
     correlate::Keyring,
     delivery::{BoxError, BoxTransport, Control, Delivery, ServiceTransport, Worker},
     store::{Durability, FeedbackStore, MemoryStore, Resends},
@@ -57,6 +58,9 @@ pub struct MessageFeedbackBuilder {
     retry: RetryPolicy,
     max_in_flight: usize,
     call_timeout: Duration,
+    tag_if: Option<Arc<TagIf>>,
+    mode: Mode,
+    origin_modes: Vec<(BaseUrl, Mode)>,
     settings: Settings,
     /// The first mistake that a method could not answer.
     mistake: Option<BuildError>,
@@ -75,6 +79,9 @@ impl MessageFeedbackBuilder {
             retry: RetryPolicy::default(),
             max_in_flight: 8,
             call_timeout: Duration::from_secs(10),
+            tag_if: None,
+            mode: Mode::On,
+            origin_modes: Vec::new(),
             settings: Settings::default(),
             mistake: None,
         }
@@ -110,6 +117,44 @@ impl MessageFeedbackBuilder {
             Ok(base_url) => self.origins.allow(&base_url),
             Err(error) => self.mistake("allow_origin", error.problem()),
         }
+        self
+    }
+
+    /// The mode to start in: [`Mode::On`] by default. To adopt the crate without
+    /// risk, start with [`Mode::Observe`].
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The mode to start in for the scheme, host and port of `url`, where it
+    /// differs: a region, for example, that takes no feedback.
+    pub fn origin_mode(mut self, url: impl AsRef<str>, mode: Mode) -> Self {
+        match url.as_ref().parse::<BaseUrl>() {
+            Ok(base_url) => self.origin_modes.push((base_url, mode)),
+            Err(error) => self.mistake("origin_mode", error.problem()),
+        }
+        self
+    }
+
+    /// Lets only those sends be tagged whose form `tag_if` answers `true` for.
+    ///
+    /// Twilio asks to tag one-time codes and the like alone, so that the report
+    /// stays clean. Where one client sends other messages with an id, too, say
+    /// here which are which:
+    ///
+    /// ```
+    /// # use tower_message_feedback::{MessageFeedback, MessageForm};
+    /// let builder = MessageFeedback::builder()
+    ///     .tag_if(|form: &MessageForm<'_>| form.get("Body").is_some_and(|b| b.contains("code")));
+    /// ```
+    ///
+    /// It runs inside `Service::call`: it must not block.
+    pub fn tag_if(
+        mut self,
+        tag_if: impl Fn(&MessageForm<'_>) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.tag_if = Some(Arc::new(tag_if));
         self
     }
 
@@ -201,7 +246,8 @@ impl MessageFeedbackBuilder {
 
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
-    /// the oldest is dropped.
+    /// the oldest is dropped. As many ids of sends that were not tagged are kept,
+    /// to tell their confirms from those of nothing.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;
@@ -279,6 +325,10 @@ impl MessageFeedbackBuilder {
             None => default_transport()?,
         };
         let control = Arc::new(Control::default());
+        control.modes.set(self.mode);
+        for (base_url, mode) in &self.origin_modes {
+            control.modes.set_origin(base_url, Some(*mode));
+        }
         let origins = Arc::new(self.origins);
         let delivery = Delivery {
             store: store.clone(),
@@ -300,6 +350,9 @@ impl MessageFeedbackBuilder {
             confirms: ConfirmCounters::default(),
             deferred: DeferredQueue::new(self.settings.max_deferred),
             waiting: WaitingSet::new(self.settings.max_waiting),
+            untagged: RecentUntagged::new(self.settings.max_waiting),
+            tag_if: self.tag_if,
+            warned: Warned::default(),
             base_urls: BaseUrls::default(),
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),

@@ -10,6 +10,12 @@ pub enum Confirmation {
     /// Nothing is recorded under the id. In case the user was faster than the
     /// record, the id is looked up again for a while.
     Unknown,
+    /// The message was sent in [`Mode::Observe`](crate::Mode::Observe), untagged:
+    /// in [`Mode::On`](crate::Mode::On) it would have been queued.
+    Observed,
+    /// The message was sent untagged, by the application's decision: there is no
+    /// feedback to give.
+    NeverTagged,
     /// The store did not answer in time. The confirm is kept in memory and
     /// tried again; until then it is not durable.
     Deferred,

@@ -16,7 +16,7 @@ use super::{
     stats::Stats,
 };
 use crate::{
-    CorrelationId, CorrelationKeys, MessageSid,
+    BaseUrl, CorrelationId, CorrelationKeys, MessageSid, Mode,
     delivery::Drain,
     store::{
         ConfirmTarget, Durability, ForgetTarget, LedgerEntry, ResendOutcome, StoreError,
@@ -162,6 +162,7 @@ impl MessageFeedback {
         let shared = self.shared();
         let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(0) };
         shared.waiting.remove(keys.current);
+        keys.iter().for_each(|key| shared.untagged.remove(key));
         let target = [ForgetTarget::Id(keys)];
         shared.deferred.forget(target[0]);
         shared.patiently(shared.store.forget(&target)).await.and_then(single)
@@ -238,6 +239,36 @@ impl MessageFeedback {
         let outcome = shared.patiently(shared.store.resend(&[sid])).await.and_then(single)?;
         shared.control.wake();
         Ok(outcome)
+    }
+
+    /// Switches the mode of the whole.
+    pub fn set_mode(&self, mode: Mode) {
+        self.shared().control.modes.set(mode);
+        self.shared().control.wake();
+    }
+
+    /// The mode of the whole.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.shared().control.modes.get()
+    }
+
+    /// Switches the mode of one origin, the scheme, host and port of `base_url`;
+    /// `None` lets it follow the whole again.
+    pub fn set_origin_mode(&self, base_url: &BaseUrl, mode: Option<Mode>) {
+        self.shared().control.modes.set_origin(base_url, mode);
+        self.shared().control.wake();
+    }
+
+    /// Holds feedback back in the outbox; sends and confirms go on. Calls in
+    /// flight end as they do.
+    pub fn pause_delivery(&self) {
+        self.shared().control.set_paused(true);
+    }
+
+    /// Delivers again.
+    pub fn resume_delivery(&self) {
+        self.shared().control.set_paused(false);
     }
 
     /// The counters of this process, at this moment.

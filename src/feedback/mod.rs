@@ -9,6 +9,7 @@ mod error;
 mod handle;
 mod health;
 mod pending;
+mod recent;
 mod sent;
 mod settings;
 mod shared;
@@ -27,5 +28,6 @@ pub use self::{
 };
 pub(crate) use self::{
     pending::{PendingConfirms, PendingRecord},
+    recent::Untagged,
     shared::Shared,
 };

@@ -8,7 +8,7 @@ use crate::CorrelationKey;
 /// The ids of recent sends that were not tagged, and why: bounded, the oldest
 /// first to give way. So a confirm of one can be told from a confirm of nothing.
 #[derive(Debug)]
-pub(super) struct RecentUntagged {
+pub(crate) struct RecentUntagged {
     state: Mutex<State>,
     max: usize,
 }
@@ -33,7 +33,7 @@ impl RecentUntagged {
         Self { state: Mutex::default(), max }
     }
 
-    pub(super) fn insert(&self, key: CorrelationKey, why: Untagged) {
+    pub(crate) fn insert(&self, key: CorrelationKey, why: Untagged) {
         if self.max == 0 {
             return;
         }
@@ -56,7 +56,7 @@ impl RecentUntagged {
     }
 
     /// The id has been sent again, tagged, or is to be forgotten.
-    pub(super) fn remove(&self, key: CorrelationKey) {
+    pub(crate) fn remove(&self, key: CorrelationKey) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.sends.remove(&key).is_some() {
             state.order.retain(|known| *known != key);

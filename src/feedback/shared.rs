@@ -5,7 +5,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{
             AtomicBool,
-            Ordering::{Acquire, Release},
+            Ordering::{Acquire, Relaxed, Release},
         },
     },
     task::Poll,
@@ -14,17 +14,18 @@ use std::{
 
 use http::Uri;
 use tokio::{runtime::Handle, time};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{
     confirmation::{Confirmation, Refusal},
     deferred::{Deferred, DeferredQueue},
+    recent::{RecentUntagged, Untagged},
     settings::Settings,
     stats::{ConfirmCounters, SendCounters},
     waiting::WaitingSet,
 };
 use crate::{
-    BaseUrl, Clock, CorrelationKeys,
+    BaseUrl, Clock, CorrelationKeys, MessageForm,
     correlate::Keyring,
     delivery::Control,
     store::{
@@ -32,6 +33,15 @@ use crate::{
     },
     twilio::AllowedOrigins,
 };
+
+pub(super) type TagIf = dyn Fn(&MessageForm<'_>) -> bool + Send + Sync;
+
+/// Mistakes that are told once.
+#[derive(Debug, Default)]
+pub(super) struct Warned {
+    tagged_without_id: AtomicBool,
+    never_tagged: AtomicBool,
+}
 
 /// What every clone of the handle, the layers and the background task share.
 pub(crate) struct Shared {
@@ -45,6 +55,9 @@ pub(crate) struct Shared {
     pub(crate) confirms: ConfirmCounters,
     pub(super) deferred: DeferredQueue,
     pub(super) waiting: WaitingSet,
+    pub(crate) untagged: RecentUntagged,
+    pub(super) tag_if: Option<Arc<TagIf>>,
+    pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,
     pub(super) closed: AtomicBool,
     /// The last handle is gone.
@@ -58,6 +71,21 @@ impl Shared {
 
     pub(super) fn close(&self) {
         self.closed.store(true, Release);
+    }
+
+    pub(crate) fn may_tag(&self, form: &MessageForm<'_>) -> bool {
+        self.tag_if.as_ref().is_none_or(|tag_if| tag_if(form))
+    }
+
+    pub(crate) fn tagged_without_id(&self) {
+        self.sends.tagged_without_id.increment();
+        if !self.warned.tagged_without_id.swap(true, Relaxed) {
+            warn!(
+                "a message was sent with ProvideFeedback=true and without a correlation id: no \
+                 action can ever confirm it, and it lowers the conversion rate. Give its send an \
+                 id, or do not tag it. (Told once; `stats().sends.tagged_without_id` counts.)"
+            );
+        }
     }
 
     /// The base URL of a create, if feedback may go there.
@@ -113,18 +141,46 @@ impl Shared {
                 self.confirms.already_confirmed.increment();
                 Confirmation::AlreadyConfirmed
             }
-            ConfirmOutcome::Unknown => {
-                self.confirms.unknown.increment();
-                if let &ConfirmTarget::Id { keys, .. } = target {
-                    self.wait_for_record(keys);
+            ConfirmOutcome::Unknown => match target {
+                ConfirmTarget::Id { keys, .. } => self.unknown(*keys),
+                ConfirmTarget::Message(_) => {
+                    self.confirms.unknown.increment();
+                    Confirmation::Unknown
                 }
-                Confirmation::Unknown
-            }
+            },
             ConfirmOutcome::Full => {
                 warn!("confirm refused: the outbox is full");
                 // Of several messages some may have fitted.
                 self.control.wake();
                 self.refused(Refusal::OutboxFull)
+            }
+        }
+    }
+
+    /// Nothing is recorded under the id: it was not tagged, or not yet recorded,
+    /// or was never sent.
+    fn unknown(&self, keys: CorrelationKeys) -> Confirmation {
+        match self.untagged.get(keys.iter()) {
+            Some(Untagged::Observed) => {
+                self.confirms.observed.increment();
+                info!("observed: this confirm would be queued");
+                Confirmation::Observed
+            }
+            Some(Untagged::NotTagged) => {
+                self.confirms.never_tagged.increment();
+                if !self.warned.never_tagged.swap(true, Relaxed) {
+                    warn!(
+                        "an action was confirmed whose message was sent without \
+                         ProvideFeedback=true: Twilio takes no feedback for it. (Told once; \
+                         `stats().confirms.never_tagged` counts.)"
+                    );
+                }
+                Confirmation::NeverTagged
+            }
+            None => {
+                self.confirms.unknown.increment();
+                self.wait_for_record(keys);
+                Confirmation::Unknown
             }
         }
     }

@@ -18,6 +18,14 @@ counters! {
     form_unreadable,
     /// Creates whose body failed before it was read to its end.
     form_failed,
+    /// Creates that the builder's `tag_if` did not let be tagged.
+    vetoed,
+    /// Creates that would have been tracked, had the mode not been
+    /// [`Mode::Observe`](crate::Mode::Observe).
+    observed,
+    /// Creates that the application tagged itself, without an id by which an
+    /// action could ever confirm them: they lower the conversion rate.
+    tagged_without_id,
     /// Creates that could not be tagged because a header vouches for their bytes.
     digest_present,
     /// Creates that went elsewhere than to an allowed origin.
@@ -50,6 +58,11 @@ counters! {
     already_confirmed,
     /// Confirms of an id under which nothing is recorded.
     unknown,
+    /// Confirms that would have been queued, had the mode not been
+    /// [`Mode::Observe`](crate::Mode::Observe) when the message was sent.
+    observed,
+    /// Confirms of an id whose send was seen, and was not tagged.
+    never_tagged,
     /// Confirms that overtook their record and were made up for since.
     overtaken,
     /// Unknown ids that made room for newer ones while they waited.

@@ -14,7 +14,7 @@ use tower_service::Service;
 use super::{
     body::ProvideFeedbackBody,
     layer::ProvideFeedbackLayer,
-    plan::{Create, Track},
+    plan::{Create, Sent},
     read_form::{FormRead, ReadForm},
     receive::{Receive, Received, receive},
 };
@@ -42,7 +42,7 @@ pin_project! {
         R: Body,
     {
         Reading { reading: Option<Reading<S, C, B>> },
-        Sending { #[pin] future: F, track: Option<Track> },
+        Sending { #[pin] future: F, sent: Option<Sent> },
         Receiving { receive: Receive<R> },
     }
 }
@@ -61,8 +61,8 @@ where
     S: Service<Request<B>>,
     R: Body,
 {
-    pub(super) fn sending(future: S::Future, track: Option<Track>) -> Self {
-        Self { state: State::Sending { future, track } }
+    pub(super) fn sending(future: S::Future, sent: Option<Sent>) -> Self {
+        Self { state: State::Sending { future, sent } }
     }
 
     pub(super) fn reading(
@@ -94,23 +94,23 @@ where
                     let read = ready!(now.form.poll(cx));
                     let Reading { create, mut service, layer, .. } =
                         reading.take().expect("it was there a line ago");
-                    let (request, track) = match read {
+                    let (request, sent) = match read {
                         FormRead::Whole(parts, form) => layer.options.track(create, parts, form),
                         FormRead::Failed(request) => (layer.options.failed(request), None),
                     };
-                    State::Sending { future: service.call(request), track }
+                    State::Sending { future: service.call(request), sent }
                 }
-                StateProj::Sending { future, track } => {
+                StateProj::Sending { future, sent } => {
                     let response = match ready!(future.poll(cx)) {
                         Ok(response) => response,
                         Err(error) => {
-                            if let Some(track) = track.take() {
-                                track.not_created();
+                            if let Some(sent) = sent.take() {
+                                sent.failed();
                             }
                             return Poll::Ready(Err(error));
                         }
                     };
-                    match receive(response, track.take()) {
+                    match receive(response, sent.take()) {
                         Received::No(response) => return Poll::Ready(Ok(response)),
                         Received::Yes(receive) => State::Receiving { receive },
                     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderValue, Method, Request, Uri,
+    Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
@@ -12,9 +12,9 @@ use http_body::Body;
 
 use super::{layer::Options, read_form::FailedForm};
 use crate::{
-    AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Timestamp,
+    AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Mode, Timestamp,
     correlate::scoped_id,
-    feedback::{PendingRecord, Shared},
+    feedback::{PendingRecord, Shared, Untagged},
     store::TrackedMessage,
     twilio::{Receipt, Tagging, has_body_digest, is_encoded, is_form, match_create, parse_send_at},
 };
@@ -25,6 +25,37 @@ pub(super) struct Create {
     base_url: BaseUrl,
     /// The id, if the request said it outside its form.
     id: Option<CorrelationId>,
+    /// Nothing is tagged, but what would be is counted.
+    observed: bool,
+}
+
+/// A create that has been sent.
+pub(super) struct Sent {
+    shared: Arc<Shared>,
+    account: AccountSid,
+    track: Option<Track>,
+}
+
+impl Sent {
+    /// It failed on the way.
+    pub(super) fn failed(self) {
+        if let Some(track) = self.track {
+            track.not_created();
+        }
+    }
+
+    /// It was answered with `status`; what there is to track if that is good.
+    pub(super) fn answered(self, status: StatusCode) -> Option<Track> {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // Twilio's limit counts sends and feedback together: feedback gives way.
+            self.shared.control.give_way(self.account);
+        }
+        if status.is_success() {
+            return self.track;
+        }
+        self.failed();
+        None
+    }
 }
 
 /// What is to be remembered once Twilio has named the message.
@@ -81,6 +112,10 @@ impl<C> Options<C> {
             tracing::debug!("create left alone: its origin is not allowed");
             return None;
         };
+        let mode = shared.control.modes.of(&base_url);
+        if mode == Mode::Off {
+            return None;
+        }
         let readable = !is_encoded(headers)
             && size.is_some_and(|size| size <= shared.settings.max_form_bytes as u64);
         if !readable {
@@ -91,7 +126,7 @@ impl<C> Options<C> {
         let id = in_extensions
             .or_else(|| in_header.map(|value| CorrelationId::new(copied(&value))))
             .or_else(scoped_id);
-        Some(Create { account: path.account, base_url, id })
+        Some(Create { account: path.account, base_url, id, observed: mode == Mode::Observe })
     }
 
     /// Tags a create, if an action can confirm it.
@@ -100,16 +135,30 @@ impl<C> Options<C> {
         create: Create,
         mut parts: Parts,
         form: Bytes,
-    ) -> (Request<B>, Option<Track>)
+    ) -> (Request<B>, Option<Sent>)
     where
         C: Correlate,
     {
-        let (tagged, track) = self.decide(create, &mut parts.headers, &form);
-        (Request::from_parts(parts, tagged.unwrap_or(form).into()), track)
+        let (tagged, sent) = self.sent(create, &mut parts.headers, &form);
+        (Request::from_parts(parts, tagged.unwrap_or(form).into()), Some(sent))
     }
 
-    /// The form with a tag, if it needs one, and what to remember.
-    pub(super) fn decide(
+    /// The form with a tag, if it needs one, and what is to be watched.
+    pub(super) fn sent(
+        &self,
+        create: Create,
+        headers: &mut HeaderMap,
+        form: &Bytes,
+    ) -> (Option<Bytes>, Sent)
+    where
+        C: Correlate,
+    {
+        let account = create.account;
+        let (tagged, track) = self.decide(create, headers, form);
+        (tagged, Sent { shared: self.shared().clone(), account, track })
+    }
+
+    fn decide(
         &self,
         create: Create,
         headers: &mut HeaderMap,
@@ -121,33 +170,53 @@ impl<C> Options<C> {
         let shared = self.shared();
         let form = MessageForm::new(bytes);
         let tagging = Tagging::of(form);
+        let id = create.id.or_else(|| self.rule.correlate(&form));
+        let keys = id.and_then(|id| shared.keyring.keys(&id));
+        // A confirm of this id finds nothing, and shall be told why.
+        let untagged = |why| {
+            if let Some(keys) = keys {
+                shared.untagged.insert(keys.current, why);
+            }
+            (None, None)
+        };
         if tagging == Tagging::Declined {
             shared.sends.declined.increment();
-            return (None, None);
+            return untagged(Untagged::NotTagged);
         }
-        let id = create.id.or_else(|| self.rule.correlate(&form));
-        let Some(keys) = id.and_then(|id| shared.keyring.keys(&id)) else {
+        let Some(keys) = keys else {
             shared.sends.without_id.increment();
+            if tagging == Tagging::Tagged {
+                shared.tagged_without_id();
+            }
             return (None, None);
         };
-        let tagged = match tagging {
-            Tagging::Untagged if has_body_digest(headers) => {
+        if tagging == Tagging::Untagged {
+            if !shared.may_tag(&form) {
+                shared.sends.vetoed.increment();
+                return untagged(Untagged::NotTagged);
+            }
+            if has_body_digest(headers) {
                 shared.sends.digest_present.increment();
                 tracing::debug!("create not tagged: a header vouches for its bytes");
-                return (None, None);
+                return untagged(Untagged::NotTagged);
             }
-            Tagging::Untagged => {
-                shared.sends.tagged.increment();
-                let tagged = Tagging::tag(bytes);
-                if headers.contains_key(CONTENT_LENGTH) {
-                    headers.insert(CONTENT_LENGTH, tagged.len().into());
-                }
-                Some(tagged)
+        }
+        if create.observed {
+            shared.sends.observed.increment();
+            tracing::info!(account = %create.account, "observed: this create would be tracked");
+            return untagged(Untagged::Observed);
+        }
+        shared.untagged.remove(keys.current);
+        let tagged = if tagging == Tagging::Untagged {
+            shared.sends.tagged.increment();
+            let tagged = Tagging::tag(bytes);
+            if headers.contains_key(CONTENT_LENGTH) {
+                headers.insert(CONTENT_LENGTH, tagged.len().into());
             }
-            Tagging::Tagged | Tagging::Declined => {
-                shared.sends.already_tagged.increment();
-                None
-            }
+            Some(tagged)
+        } else {
+            shared.sends.already_tagged.increment();
+            None
         };
         let now = shared.clock.now();
         let send_at = form.get("SendAt").and_then(|send_at| parse_send_at(&send_at));

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::{
     body::{ProvideFeedbackBody, ReadBody},
-    plan::Track,
+    plan::{Sent, Track},
 };
 use crate::{
     feedback::Recorded,
@@ -45,14 +45,15 @@ pub(super) enum Received<R: Body> {
 }
 
 /// Looks at the head of an answer; one that cannot name a message is let go.
-pub(super) fn receive<R: Body>(response: Response<R>, track: Option<Track>) -> Received<R> {
-    let Some(track) = track else {
+pub(super) fn receive<R: Body>(response: Response<R>, sent: Option<Sent>) -> Received<R> {
+    let Some(track) = sent.and_then(|sent| sent.answered(response.status())) else {
         return Received::No(response.map(ProvideFeedbackBody::bare));
     };
-    if !response.status().is_success() {
-        track.not_created();
-        return Received::No(response.map(ProvideFeedbackBody::bare));
-    }
+    receive_tracked(response, track)
+}
+
+/// The same for a good answer to a tracked create.
+pub(super) fn receive_tracked<R: Body>(response: Response<R>, track: Track) -> Received<R> {
     let size_hint = response.body().size_hint();
     let max = track.shared().settings.max_receipt_bytes as u64;
     if is_encoded(response.headers()) || size_hint.lower() > max {

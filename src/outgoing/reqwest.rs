@@ -13,8 +13,8 @@ use reqwest::{Body, Request, ResponseBuilderExt};
 use tower_service::Service;
 
 use super::{
-    plan::{Track, id_in},
-    receive::{Received, receive},
+    plan::{Sent, id_in},
+    receive::{Received, receive_tracked},
     service::ProvideFeedback,
 };
 use crate::{Correlate, CorrelationId, twilio::match_create};
@@ -37,19 +37,19 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let track = self.track_reqwest(&mut request);
-        let sent = self.inner.call(request);
+        let sent = self.track_reqwest(&mut request);
+        let answer = self.inner.call(request);
         Box::pin(async move {
-            let response = match sent.await {
+            let response = match answer.await {
                 Ok(response) => response,
                 Err(error) => {
-                    if let Some(track) = track {
-                        track.not_created();
+                    if let Some(sent) = sent {
+                        sent.failed();
                     }
                     return Err(error);
                 }
             };
-            Ok(received(response, track).await)
+            Ok(received(response, sent).await)
         })
     }
 }
@@ -57,7 +57,7 @@ where
 impl<S, C: Correlate> ProvideFeedback<S, C> {
     /// Tags `request` in place: what reqwest keeps in it beside HTTP's own
     /// parts, such as its timeout, stays.
-    fn track_reqwest(&self, request: &mut Request) -> Option<Track> {
+    fn track_reqwest(&self, request: &mut Request) -> Option<Sent> {
         let options = &self.layer.options;
         // Most requests are none: they are let go before anything is copied.
         match_create(request.method(), request.url().path())?;
@@ -69,11 +69,11 @@ impl<S, C: Correlate> ProvideFeedback<S, C> {
         let create =
             options.create_of(&method, &uri, request.headers_mut(), in_extensions, size)?;
         let form = Bytes::copy_from_slice(request.body()?.as_bytes()?);
-        let (tagged, track) = options.decide(create, request.headers_mut(), &form);
+        let (tagged, sent) = options.sent(create, request.headers_mut(), &form);
         if let Some(tagged) = tagged {
             *request.body_mut() = Some(tagged.into());
         }
-        track
+        Some(sent)
     }
 }
 
@@ -84,15 +84,13 @@ fn id_in_extensions(request: &Request) -> Option<CorrelationId> {
     id_in(request.extensions())
 }
 
-async fn received(response: reqwest::Response, track: Option<Track>) -> reqwest::Response {
-    let Some(track) = track else { return response };
-    if !response.status().is_success() {
-        track.not_created();
+async fn received(response: reqwest::Response, sent: Option<Sent>) -> reqwest::Response {
+    let Some(track) = sent.and_then(|sent| sent.answered(response.status())) else {
         return response;
-    }
+    };
     let url = response.url().clone();
     let response: Response<Body> = response.into();
-    let mut response = match receive(response, Some(track)) {
+    let mut response = match receive_tracked(response, track) {
         Received::No(response) => response,
         Received::Yes(mut receive) => poll_fn(|cx| receive.poll(cx)).await,
     };

@@ -72,11 +72,11 @@ where
         // readiness that the caller waited for is not lost.
         match form.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(read) => {
-                let (request, track) = match read {
+                let (request, sent) = match read {
                     FormRead::Whole(parts, bytes) => self.layer.options.track(create, parts, bytes),
                     FormRead::Failed(request) => (self.layer.options.failed(request), None),
                 };
-                ResponseFuture::sending(self.inner.call(request), track)
+                ResponseFuture::sending(self.inner.call(request), sent)
             }
             Poll::Pending => {
                 let unready = self.inner.clone();

@@ -25,6 +25,13 @@ impl BaseUrl {
         &self.0
     }
 
+    /// The scheme, host and port, without the path.
+    pub(crate) fn origin(&self) -> &str {
+        let host = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[host..].find('/').map_or(self.0.len(), |at| host + at);
+        &self.0[..end]
+    }
+
     /// Whether this base is `{scheme}://{authority}{prefix}`, without building it.
     pub(crate) fn is(&self, scheme: &str, authority: &str, prefix: &str) -> bool {
         self.0

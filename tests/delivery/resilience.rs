@@ -37,7 +37,7 @@ async fn time_behind_refused_credentials_makes_no_dead_letter() {
     // Repaired at last, but Twilio has a moment of its own.
     world.twilio.answer_feedback(Answer::status(500).times(3));
     for _ in 0..6 {
-        world.advance(seconds(600)).await;
+        world.advance(WAIT).await;
     }
     assert!(world.is_delivered(sid).await, "{:?}", world.status(sid).await);
 }

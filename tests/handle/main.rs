@@ -6,6 +6,7 @@ mod confirming;
 mod deferred;
 mod ending;
 mod logs;
+mod modes;
 mod overtaken;
 mod secrets;
 #[path = "../support/mod.rs"]

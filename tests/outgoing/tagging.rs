@@ -134,7 +134,7 @@ async fn a_create_without_an_id_goes_on_as_it_is() {
         assert_eq!(twilio.body(), form);
     }
     assert!(!twilio.simulator.messages()[0].provide_feedback());
-    assert_sends!(twilio.feedback, without_id: 2);
+    assert_sends!(twilio.feedback, without_id: 2, tagged_without_id: 1);
 }
 
 #[tokio::test]

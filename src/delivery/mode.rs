@@ -61,6 +61,12 @@ impl Modes {
         }
     }
 
+    /// Whether an origin is on that the whole is not.
+    pub(crate) fn any_on(&self) -> bool {
+        let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
+        origins.iter().any(|(_, mode)| *mode == Mode::On)
+    }
+
     pub(crate) fn of(&self, base_url: &BaseUrl) -> Mode {
         let origins = self.origins.read().unwrap_or_else(PoisonError::into_inner);
         if origins.is_empty() {
