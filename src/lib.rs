@@ -88,10 +88,12 @@ pub use correlate::{
     Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient, link_query,
     recipient,
 };
-pub use delivery::{DeliveryStats, DispatcherState, Mode, RetryPolicy};
+pub use delivery::{
+    AccountPreflight, DeliveryStats, DispatcherState, Mode, PreflightVerdict, RetryPolicy,
+};
 pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
-    MessageFeedbackBuilder, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
+    MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
 };
 pub use incoming::{ConfirmLayer, source};
 #[cfg(feature = "axum")]

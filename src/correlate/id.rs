@@ -63,6 +63,11 @@ impl CorrelationId {
         Self { kind: IdKind::Sid, value: Bytes::copy_from_slice(&sid.to_ascii()) }
     }
 
+    /// An id that no send and no SID has.
+    pub(crate) fn nobodys() -> Self {
+        Self { kind: IdKind::Sid, value: Bytes::from_static(b"nobody") }
+    }
+
     pub(crate) fn kind(&self) -> IdKind {
         self.kind
     }

@@ -16,8 +16,11 @@ use std::{
 
 use tokio::sync::{Notify, oneshot};
 
-use super::mode::Modes;
-use crate::{AccountSid, counters::counters};
+use super::{
+    mode::Modes,
+    preflight::{AccountPreflight, PreflightRequest},
+};
+use crate::{AccountSid, BaseUrl, counters::counters};
 
 counters! {
     /// What the dispatcher has done since it started.
@@ -59,6 +62,7 @@ pub(crate) struct Control {
     paused: AtomicBool,
     /// Accounts on which a send was answered 429 since the worker last looked.
     giving_way: Mutex<Vec<AccountSid>>,
+    preflights: Mutex<Vec<PreflightRequest>>,
     pub(crate) modes: Modes,
     pub(crate) counters: DeliveryCounters,
 }
@@ -141,6 +145,26 @@ impl Control {
         self.abandoned.load(Acquire)
     }
 
+    /// Has the worker's transport try every credential that the builder knows.
+    /// Empty if the dispatcher has ended.
+    pub(crate) fn preflight(
+        &self,
+        base_url: BaseUrl,
+    ) -> impl Future<Output = Vec<AccountPreflight>> + use<> {
+        let (done, answer) = oneshot::channel();
+        let mut preflights = self.preflights.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.state() != DispatcherState::Ended {
+            preflights.push(PreflightRequest { base_url, done });
+        }
+        drop(preflights);
+        self.wake();
+        async move { answer.await.unwrap_or_default() }
+    }
+
+    pub(super) fn take_preflights(&self) -> Vec<PreflightRequest> {
+        mem::take(&mut self.preflights.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     pub(crate) fn set_paused(&self, paused: bool) {
         self.paused.store(paused, Release);
         self.wake();
@@ -176,6 +200,7 @@ impl Control {
         if state == DispatcherState::Ended {
             // Whoever waits for a drain is told by the loss of its request.
             drop(self.take_drains());
+            drop(self.take_preflights());
             self.ended.notify_waiters();
         }
     }

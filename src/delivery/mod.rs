@@ -4,6 +4,7 @@ mod call;
 mod control;
 mod lane;
 mod mode;
+mod preflight;
 mod retry;
 mod transport;
 mod worker;
@@ -17,6 +18,7 @@ pub(crate) use self::{
 pub use self::{
     control::{DeliveryStats, DispatcherState},
     mode::Mode,
+    preflight::{AccountPreflight, PreflightVerdict},
     retry::RetryPolicy,
 };
 

@@ -110,6 +110,14 @@ impl Worker {
             while let Some(ended) = self.calls.try_join_next_with_id() {
                 self.call_ended(ended);
             }
+            for preflight in self.delivery.control.take_preflights() {
+                preflight.start(
+                    &mut *self.transport,
+                    &self.delivery.credentials,
+                    &self.delivery.origins,
+                    self.delivery.call_timeout,
+                );
+            }
             // Taken before the lease: what was queued before a drain was asked for
             // is then seen by the lease that answers it.
             self.drains.extend(self.delivery.control.take_drains());

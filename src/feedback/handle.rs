@@ -9,7 +9,7 @@ use tokio::time;
 use super::{
     builder::MessageFeedbackBuilder,
     confirmation::{Confirmation, Refusal},
-    health::{Health, Remaining},
+    health::{Health, Preflight, Remaining},
     pending::{PendingConfirms, PendingRecord},
     sent::{Recorded, SentMessage},
     shared::{RELEASE, Shared, single},
@@ -281,14 +281,42 @@ impl MessageFeedback {
         }
     }
 
-    /// How it is, without asking the store.
-    #[must_use]
-    pub fn health(&self) -> Health {
+    /// How it is: for a readiness route, and for an alert on
+    /// [`oldest_outbox_age`](Health::oldest_outbox_age).
+    ///
+    /// It waits for the store for as long as the builder's `store_timeout`.
+    pub async fn health(&self) -> Health {
+        let shared = self.shared();
+        let counts = shared.within_bound(shared.store.counts()).await.ok();
         Health {
-            dispatcher: self.shared().control.state(),
-            open_circuits: self.shared().control.open_circuits(),
-            deferred: self.shared().deferred.len(),
+            dispatcher: shared.control.state(),
+            open_circuits: shared.control.open_circuits(),
+            deferred: shared.deferred.len(),
+            store: counts.is_some(),
+            outbox: counts.map(|counts| counts.outbox),
+            oldest_outbox_age: counts.and_then(|counts| counts.oldest_outbox_age),
         }
+    }
+
+    /// Proves at start that each credential may post feedback, and that the
+    /// store can be written, without sending a message or changing anything.
+    ///
+    /// For each account that the builder names it asks for feedback on a message
+    /// that does not exist, where messages are created: at `base_url`. Twilio
+    /// answers 404 to credentials that may, and 401 or 403 to others. The store
+    /// is asked to forget an id that nobody has.
+    ///
+    /// It waits for the builder's `call_timeout` at most, and for as long as
+    /// nobody has spawned the dispatcher of
+    /// [`build_pair`](MessageFeedbackBuilder::build_pair).
+    pub async fn preflight(&self, base_url: BaseUrl) -> Preflight {
+        let shared = self.shared();
+        let accounts = shared.control.preflight(base_url).await;
+        // The ids of this kind are SIDs, and this is none: it is nobody's.
+        let nobodys = shared.keyring.keys(&CorrelationId::nobodys());
+        let targets: Vec<ForgetTarget> = nobodys.map(ForgetTarget::Id).into_iter().collect();
+        let store = shared.patiently(shared.store.forget(&targets)).await.is_ok();
+        Preflight { accounts, store }
     }
 
     /// Resolves once everything that is due now has been tried, and says what
@@ -346,6 +374,9 @@ impl MessageFeedback {
 
 impl fmt::Debug for MessageFeedback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MessageFeedback").field("health", &self.health()).finish_non_exhaustive()
+        f.debug_struct("MessageFeedback")
+            .field("mode", &self.mode())
+            .field("dispatcher", &self.shared().control.state())
+            .finish_non_exhaustive()
     }
 }

@@ -22,7 +22,7 @@ pub use self::{
     dispatcher::Dispatcher,
     error::BuildError,
     handle::MessageFeedback,
-    health::{Health, Remaining},
+    health::{Health, Preflight, Remaining},
     sent::{Recorded, SentMessage},
     stats::{ConfirmStats, SendStats, Stats},
 };

@@ -227,6 +227,11 @@ impl Directory {
         self.accounts.is_empty() && self.provider.is_none()
     }
 
+    /// The accounts that were named; a provider may know others.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = AccountSid> {
+        self.accounts.keys().copied()
+    }
+
     pub(crate) fn authorization(&self, account: AccountSid) -> Option<HeaderValue> {
         self.accounts.get(&account).cloned().or_else(|| {
             let provider = self.provider.as_ref()?;

@@ -31,8 +31,8 @@ async fn refused_credentials_lose_nothing_and_spend_no_attempt() {
         for sid in &sids {
             assert_eq!(world.attempts(*sid).await, Some(0), "{status}");
         }
-        assert_eq!(world.feedback.health().open_circuits, 1);
-        assert!(!world.feedback.health().is_ok());
+        assert_eq!(world.feedback.health().await.open_circuits, 1);
+        assert!(!world.feedback.health().await.is_ok());
         let stats = world.feedback.stats().delivery;
         assert_eq!((stats.dead_lettered, stats.delivered), (0, 0));
         assert_eq!(stats.unauthorized, stats.calls);
@@ -40,7 +40,7 @@ async fn refused_credentials_lose_nothing_and_spend_no_attempt() {
         world.twilio.answer_feedback(Answer::normal());
         assert!(world.advance(WAIT).await.is_empty(), "{status}");
         assert_eq!(world.twilio.confirmed().len(), 5);
-        assert!(world.feedback.health().is_ok());
+        assert!(world.feedback.health().await.is_ok());
     }
 }
 
@@ -75,7 +75,7 @@ async fn once_a_probe_is_accepted_everything_goes_at_once() {
     assert_eq!(world.calls().len(), 8);
     assert!(world.advance(PROBE).await.is_empty());
     assert_eq!(world.calls().len(), 28);
-    assert_eq!(world.feedback.health().open_circuits, 0);
+    assert_eq!(world.feedback.health().await.open_circuits, 0);
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn an_account_without_credentials_waits_for_some() {
     }
     assert_eq!(world.attempts(waiting).await, Some(0));
     assert_eq!(world.calls().len(), 1, "no call without credentials");
-    assert_eq!(world.feedback.health().open_circuits, 1);
+    assert_eq!(world.feedback.health().await.open_circuits, 1);
     there.store(true, SeqCst);
     assert!(world.advance(WAIT).await.is_empty());
     assert!(world.is_delivered(waiting).await);
@@ -147,7 +147,7 @@ async fn a_probe_that_dies_on_the_way_does_not_close_the_circuit() {
     world.flush().await;
     world.advance(PROBE).await;
     assert_eq!(world.attempts(sid).await, Some(1));
-    assert_eq!(world.feedback.health().open_circuits, 1);
+    assert_eq!(world.feedback.health().await.open_circuits, 1);
     assert!(world.advance(WAIT).await.is_empty());
-    assert_eq!(world.feedback.health().open_circuits, 0);
+    assert_eq!(world.feedback.health().await.open_circuits, 0);
 }

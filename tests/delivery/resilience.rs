@@ -82,7 +82,7 @@ async fn a_provider_that_panics_does_not_end_the_dispatcher() {
     let world = site.world(builder);
     let sid = world.act("id").await;
     world.flush().await;
-    assert_eq!(world.feedback.health().dispatcher, DispatcherState::Running);
+    assert_eq!(world.feedback.health().await.dispatcher, DispatcherState::Running);
     world.advance(seconds(10)).await;
     assert!(world.is_delivered(sid).await);
 }
@@ -210,6 +210,6 @@ async fn the_status_counts_whatever_becomes_of_the_body() {
         let (world, _) = answering(403, ends).await;
         world.act("id").await;
         world.flush().await;
-        assert_eq!(world.feedback.health().open_circuits, 1, "ends: {ends}");
+        assert_eq!(world.feedback.health().await.open_circuits, 1, "ends: {ends}");
     }
 }

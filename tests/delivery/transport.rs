@@ -68,7 +68,7 @@ async fn a_transport_that_panics_costs_one_attempt_and_nothing_else() {
     let sid = world.act("id").await;
     assert_eq!(world.flush().await.outbox, Some(1));
     assert_eq!(world.attempts(sid).await, Some(1));
-    assert!(world.feedback.health().is_ok());
+    assert!(world.feedback.health().await.is_ok());
     assert!(world.advance(WAIT).await.is_empty());
     assert!(world.is_delivered(sid).await);
 }

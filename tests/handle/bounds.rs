@@ -43,7 +43,7 @@ async fn a_deferred_confirm_waits_for_room_in_the_outbox() {
     settle_down().await;
     world.time.advance(WAIT / 2);
     settle_down().await;
-    assert_eq!(world.feedback.health().deferred, 1, "the outbox is full");
+    assert_eq!(world.feedback.health().await.deferred, 1, "the outbox is full");
     guarded(async {
         while world.reports(first) + world.reports(second) < 2 {
             world.time.advance(seconds(7));
@@ -51,7 +51,7 @@ async fn a_deferred_confirm_waits_for_room_in_the_outbox() {
         }
     })
     .await;
-    assert_eq!(world.feedback.health().deferred, 0);
+    assert_eq!(world.feedback.health().await.deferred, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,7 +76,7 @@ async fn a_store_slower_than_the_bound_of_a_route_gets_through_in_the_background
     assert_eq!(world.feedback.record("id", world.sent(AC, sid)).await, Recorded::Deferred);
     answers.await.expect("no panic");
     settle_down().await;
-    assert_eq!(world.feedback.health().deferred, 0, "the retry that had begun has ended");
+    assert_eq!(world.feedback.health().await.deferred, 0, "the retry that had begun has ended");
     assert_eq!(slow.calls(Op::Record), 2);
 }
 
@@ -114,7 +114,7 @@ async fn what_is_forgotten_while_its_retry_is_under_way_does_not_come_back() {
     assert_eq!(world.feedback.forget("id").await.expect("an answer"), 0);
     store.set(Op::Record, Mode::Works);
     guarded(async {
-        while world.feedback.health().deferred > 0 {
+        while world.feedback.health().await.deferred > 0 {
             world.time.advance(seconds(7));
             tokio::task::yield_now().await;
         }

@@ -1,5 +1,6 @@
 //! What the builder refuses, by the name of the setting.
 
+use futures_util::FutureExt;
 use std::time::Duration;
 
 use tower_message_feedback::{
@@ -109,7 +110,13 @@ fn build_needs_a_runtime_and_says_what_else_to_do() {
     assert_eq!(error.setting(), "build");
     assert!(error.to_string().contains("build_pair"), "{error}");
     let (feedback, dispatcher) = builder().build_pair().expect("a handle");
-    assert_eq!(feedback.health().dispatcher, DispatcherState::NotStarted);
+    assert_eq!(
+        feedback.health().now_or_never().expect("an answer").dispatcher,
+        DispatcherState::NotStarted
+    );
     drop(dispatcher);
-    assert_eq!(feedback.health().dispatcher, DispatcherState::Ended);
+    assert_eq!(
+        feedback.health().now_or_never().expect("an answer").dispatcher,
+        DispatcherState::Ended
+    );
 }

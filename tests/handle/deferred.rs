@@ -36,7 +36,7 @@ async fn world_of(max_deferred: usize) -> (World, SwitchStore) {
 /// Moves the clock until the store has taken everything.
 async fn catch_up(world: &World) {
     guarded(async {
-        while world.feedback.health().deferred > 0 {
+        while world.feedback.health().await.deferred > 0 {
             world.time.advance(PAUSE);
             tokio::task::yield_now().await;
         }
@@ -54,8 +54,8 @@ async fn a_confirm_that_the_store_fails_is_kept_and_delivered_after_healing() {
         let confirmation = guarded(world.feedback.confirm("id")).await;
         assert_eq!(confirmation, Confirmation::Deferred);
         assert!(!confirmation.is_confirmed());
-        assert_eq!(world.feedback.health().deferred, 1);
-        assert!(!world.feedback.health().is_ok());
+        assert_eq!(world.feedback.health().await.deferred, 1);
+        assert!(!world.feedback.health().await.is_ok());
         assert_eq!(world.feedback.stats().confirms.deferred, 1);
         settle_down().await;
         assert!(world.twilio.confirmed().is_empty());
@@ -64,7 +64,7 @@ async fn a_confirm_that_the_store_fails_is_kept_and_delivered_after_healing() {
         assert_eq!(world.reports(sid), 1);
         assert_eq!(world.feedback.stats().confirms.queued, 1);
         assert!(world.feedback.stats().confirms.store_errors > 0);
-        assert!(world.feedback.health().is_ok());
+        assert!(world.feedback.health().await.is_ok());
     }
 }
 
@@ -138,7 +138,7 @@ async fn what_waits_is_bounded_and_the_rest_refused() {
     assert_eq!(world.feedback.confirm("three").await, refused);
     let sent = world.sent(AC, unrecorded);
     assert_eq!(world.feedback.record("four", sent).await, Recorded::Refused);
-    assert_eq!(world.feedback.health().deferred, 2);
+    assert_eq!(world.feedback.health().await.deferred, 2);
     assert_eq!(world.feedback.stats().confirms.refused, 1);
     assert_eq!(world.feedback.stats().sends.record_refused, 1);
     store.set(Op::Confirm, Mode::Works);
@@ -154,7 +154,7 @@ async fn dropping_a_confirm_that_has_begun_does_not_undo_it() {
     let sid = world.send("id").await;
     store.set(Op::Confirm, Mode::Hangs);
     assert_eq!(world.feedback.confirm("id").now_or_never(), None);
-    assert_eq!(world.feedback.health().deferred, 1);
+    assert_eq!(world.feedback.health().await.deferred, 1);
     store.set(Op::Confirm, Mode::Works);
     catch_up(&world).await;
     assert_eq!(world.reports(sid), 1);
@@ -177,7 +177,7 @@ async fn a_confirm_that_was_never_polled_never_began() {
     let sid = world.send("id").await;
     drop(world.feedback.confirm("id"));
     assert_eq!(store.calls(Op::Confirm), 0);
-    assert_eq!(world.feedback.health().deferred, 0);
+    assert_eq!(world.feedback.health().await.deferred, 0);
     assert_eq!(world.status(sid).await, LedgerStatus::Pending);
 }
 

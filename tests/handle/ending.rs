@@ -1,5 +1,6 @@
 //! Flush, shutdown, and ends that nobody asked for.
 
+use futures_util::FutureExt;
 use std::{sync::Arc, time::Duration};
 
 use tokio::{runtime::Runtime, task::JoinHandle};
@@ -56,7 +57,7 @@ async fn a_shutdown_delivers_what_is_queued_and_takes_no_more() {
     let remaining = guarded(world.feedback.shutdown(LONG)).await;
     assert!(remaining.is_empty(), "{remaining:?}");
     assert_eq!(world.twilio.confirmed().len(), 20);
-    assert_eq!(world.feedback.health().dispatcher, DispatcherState::Ended);
+    assert_eq!(world.feedback.health().await.dispatcher, DispatcherState::Ended);
     let refused = Confirmation::Refused(Refusal::ShutDown);
     assert_eq!(world.feedback.confirm("late").await, refused);
     // It can be repeated.
@@ -106,7 +107,7 @@ async fn a_shutdown_does_not_wait_for_refused_credentials() {
     world.act("id").await;
     let remaining = guarded(world.feedback.shutdown(LONG)).await;
     assert_eq!(remaining.outbox, Some(1));
-    assert_eq!(world.feedback.health().dispatcher, DispatcherState::Ended);
+    assert_eq!(world.feedback.health().await.dispatcher, DispatcherState::Ended);
 }
 
 #[tokio::test]
@@ -125,7 +126,7 @@ async fn a_deadline_ends_calls_that_hang_and_gives_their_leases_back() {
     eventually(|| crate::support::calls(&site.twilio).len() == 2).await;
     let remaining = guarded(first.shutdown(SOON)).await;
     assert_eq!(remaining.outbox, Some(2));
-    assert_eq!(first.health().dispatcher, DispatcherState::Ended);
+    assert_eq!(first.health().await.dispatcher, DispatcherState::Ended);
     // No lease has to run out, and no attempt was spent.
     let second = build();
     assert!(guarded(second.flush()).await.is_empty());
@@ -178,12 +179,18 @@ fn a_dispatcher_that_ended_with_its_runtime_is_said_to_have_ended() {
         world.twilio.answer_feedback(Answer::status(503).always());
         world.act("id").await;
         let _ = world.flush().await;
-        assert_eq!(world.feedback.health().dispatcher, DispatcherState::Running);
+        assert_eq!(
+            world.feedback.health().now_or_never().expect("an answer").dispatcher,
+            DispatcherState::Running
+        );
         world
     });
     drop(first);
-    assert_eq!(world.feedback.health().dispatcher, DispatcherState::Ended);
-    assert!(!world.feedback.health().is_ok());
+    assert_eq!(
+        world.feedback.health().now_or_never().expect("an answer").dispatcher,
+        DispatcherState::Ended
+    );
+    assert!(!world.feedback.health().now_or_never().expect("an answer").is_ok());
     let second = Runtime::new().expect("a runtime");
     second.block_on(async {
         assert_eq!(world.flush().await.outbox, Some(1));
@@ -257,7 +264,7 @@ async fn a_dispatcher_without_work_or_handles_ends() {
     let site = Site::new().await;
     let (feedback, dispatcher) = spawned(&site).await;
     settle_down().await;
-    assert_eq!(feedback.health().dispatcher, DispatcherState::Running);
+    assert_eq!(feedback.health().await.dispatcher, DispatcherState::Running);
     drop(feedback);
     guarded(dispatcher).await.expect("no panic");
     // Dropped before it started, too.

@@ -7,6 +7,7 @@ mod deferred;
 mod ending;
 mod logs;
 mod modes;
+mod operating;
 mod overtaken;
 mod secrets;
 #[path = "../support/mod.rs"]

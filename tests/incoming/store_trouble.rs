@@ -54,12 +54,12 @@ async fn a_store_that_hangs_delays_the_answer_by_its_bound_and_the_report_until_
         assert_eq!((reply.status, reply.body.as_str()), (200, "Thank you!"));
         assert!(["", "Deferred"].contains(&reply.header(CONFIRMATION)), "{reply:?}");
         assert_eq!(world.confirms().deferred, 1, "{way}");
-        assert_eq!(world.feedback.health().deferred, 1);
-        assert!(!world.feedback.health().is_ok());
+        assert_eq!(world.feedback.health().await.deferred, 1);
+        assert!(!world.feedback.health().await.is_ok());
         assert!(world.twilio.confirmed().is_empty());
         store.confirms.open();
         world.reported(&[sid]).await;
-        assert!(world.feedback.health().is_ok());
+        assert!(world.feedback.health().await.is_ok());
     }
 }
 

@@ -58,7 +58,7 @@ impl Setup {
     async fn recover(&self) {
         self.store.heal();
         let start = Instant::now();
-        while self.feedback.health().deferred > 0 {
+        while self.feedback.health().await.deferred > 0 {
             assert!(start.elapsed() < Duration::from_secs(60), "it is never made up for");
             self.clock.advance(Duration::from_secs(1));
             // Paused time: this is over as soon as all tasks wait.
@@ -74,7 +74,7 @@ async fn a_store_that_fails_does_not_hold_up_the_send_and_the_record_comes_later
     let start = Instant::now();
     setup.send().await;
     assert_eq!(start.elapsed(), Duration::ZERO);
-    assert_eq!(setup.feedback.health().deferred, 1);
+    assert_eq!(setup.feedback.health().await.deferred, 1);
     assert_sends!(setup.feedback, tagged: 1, record_deferred: 1);
 
     setup.recover().await;
@@ -103,7 +103,7 @@ async fn a_record_beyond_the_retry_queue_is_refused_and_counted() {
     for _ in 0..5 {
         setup.send().await;
     }
-    assert_eq!(setup.feedback.health().deferred, 2);
+    assert_eq!(setup.feedback.health().await.deferred, 2);
     assert_sends!(setup.feedback, tagged: 5, record_deferred: 2, record_refused: 3);
 }
 
@@ -172,7 +172,7 @@ async fn a_call_that_is_dropped_once_the_sid_is_known_is_recorded_and_can_be_con
     let call = setup.layer().layer(inner).oneshot(create(&messages(ORIGIN), LINK));
     // The caller waits for less than the store may take.
     assert!(tokio::time::timeout(STORE_TIMEOUT / 2, call).await.is_err());
-    assert_eq!(setup.feedback.health().deferred, 1);
+    assert_eq!(setup.feedback.health().await.deferred, 1);
     assert_sends!(setup.feedback, tagged: 1, record_deferred: 1);
 
     setup.recover().await;
