@@ -31,6 +31,7 @@
 //!
 //! # Where to read on
 //!
+//! - `guide`: adopting it without risk, and the questions of the first hour.
 //! - [`outgoing`]: which sends are tagged, how a send says its id, and where
 //!   the layer belongs in a stack.
 //! - [`incoming`]: a layer for links, extractors for codes, and what is never
@@ -74,6 +75,9 @@ mod correlate;
 mod counters;
 mod delivery;
 mod feedback;
+// Its programs need the simulator and reqwest; on docs.rs both are there.
+#[cfg(all(feature = "axum", feature = "reqwest", feature = "simulator"))]
+pub mod guide;
 pub mod incoming;
 pub mod outgoing;
 #[cfg(feature = "simulator")]

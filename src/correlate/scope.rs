@@ -10,6 +10,7 @@ impl CorrelationId {
     /// Runs `future` with `id` as the id of the sends it makes: for SDKs whose
     /// requests are out of reach.
     ///
+    /// The id is read when the layer's service is called: call it inside `future`.
     /// It reaches what runs in the same task. `tokio::spawn`, and a worker such
     /// as that of `tower::buffer`, leave the scope.
     ///

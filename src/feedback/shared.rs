@@ -29,7 +29,8 @@ use crate::{
     correlate::Keyring,
     delivery::Control,
     store::{
-        ConfirmOutcome, ConfirmTarget, FeedbackStore, RecordOutcome, StoreError, TrackedMessage,
+        ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, RecordOutcome, StoreError,
+        TrackedMessage,
     },
     twilio::AllowedOrigins,
 };
@@ -41,6 +42,7 @@ pub(super) type TagIf = dyn Fn(&MessageForm<'_>) -> bool + Send + Sync;
 pub(super) struct Warned {
     tagged_without_id: AtomicBool,
     never_tagged: AtomicBool,
+    other_process: AtomicBool,
 }
 
 /// What every clone of the handle, the layers and the background task share.
@@ -179,9 +181,32 @@ impl Shared {
             }
             None => {
                 self.confirms.unknown.increment();
+                self.warn_of_other_processes();
                 self.wait_for_record(keys);
                 Confirmation::Unknown
             }
+        }
+    }
+
+    /// With a store in the memory of one process, a confirm finds nothing where
+    /// another process has sent the message. That looks like many unknown ids
+    /// and few known ones.
+    fn warn_of_other_processes(&self) {
+        const MANY: u64 = 32;
+        let unknown = self.confirms.unknown.get();
+        if unknown < MANY
+            || self.store.durability() != Durability::Volatile
+            || unknown < 2 * self.confirms.queued.get()
+        {
+            return;
+        }
+        if !self.warned.other_process.swap(true, Relaxed) {
+            warn!(
+                "most confirmed ids are unknown to the store in memory. Do several processes \
+                 serve this application, or was it restarted? Then a message is known only to \
+                 the process that sent it: use a store that they share. (Told once; \
+                 `stats().confirms.unknown` counts.)"
+            );
         }
     }
 
