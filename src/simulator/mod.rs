@@ -43,7 +43,9 @@ use axum::Router;
 
 mod answer;
 mod auth;
+mod body;
 mod fields;
+mod load;
 mod message;
 mod process;
 mod received;
@@ -53,17 +55,22 @@ mod route;
 mod server;
 mod service;
 mod state;
+mod time;
 mod validate;
 
-use self::state::Shared;
 pub use self::{
     answer::Answer,
+    body::SimulatorBody,
     message::{Outcome, SimulatedMessage},
     received::{Received, RequestKind},
     server::SimulatorServer,
-    service::{SimulatorBody, SimulatorFuture, SimulatorService},
+    service::{SimulatorFuture, SimulatorService},
 };
-use crate::twilio::{Credentials, MessageSid};
+use self::{state::Shared, time::Time};
+use crate::{
+    clock::Clock,
+    twilio::{Credentials, MessageSid},
+};
 
 /// A Twilio in process. Clones are handles to the same one.
 ///
@@ -81,6 +88,17 @@ impl Simulator {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A simulator whose dates and delays go by `clock`: with a
+    #[cfg_attr(feature = "test-util", doc = "[`ManualClock`](crate::ManualClock),")]
+    #[cfg_attr(not(feature = "test-util"), doc = "`ManualClock`,")]
+    /// a test says when an answer is due.
+    ///
+    /// Without a clock, dates are the system's, and delays go by Tokio's timer.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self { shared: Arc::new(Shared::new(Time::of(clock))) }
     }
 
     /// From now on accepts these credentials and no other, each for its own
@@ -138,6 +156,33 @@ impl Simulator {
     /// [`answer_create`](Self::answer_create) does for creates.
     pub fn answer_feedback(&self, answer: Answer) {
         self.shared.change(|state| state.feedback_answers.push(answer));
+    }
+
+    /// From now on answers 429 with Twilio's code 20429, and processes nothing,
+    /// whenever an account has `limit` requests in flight already: creates,
+    /// feedback and everything else together. `None` lifts the limit.
+    ///
+    /// Such an answer comes at once, and takes none from the queue of
+    /// [`answer_create`](Self::answer_create) or
+    /// [`answer_feedback`](Self::answer_feedback).
+    ///
+    /// ```
+    /// use tower_message_feedback::simulator::Simulator;
+    ///
+    /// let twilio = Simulator::new();
+    /// twilio.limit_concurrency(10);
+    /// twilio.limit_concurrency(None);
+    /// ```
+    pub fn limit_concurrency(&self, limit: impl Into<Option<usize>>) {
+        let limit = limit.into();
+        self.shared.change(|state| state.load.set_limit(limit));
+    }
+
+    /// The most requests that were ever in flight at once on one account, those
+    /// included that the limit turned away.
+    #[must_use]
+    pub fn peak_concurrency(&self) -> usize {
+        self.shared.read(|state| state.load.peak())
     }
 
     /// Every request so far, in the order in which their bodies were complete,

@@ -3,6 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::refusal::Refusal;
 use crate::twilio::{AccountSid, MessageForm, MessageSid};
 
 /// What a request asked for.
@@ -31,6 +32,7 @@ pub struct Received {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) status: Option<u16>,
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Received {
@@ -84,10 +86,20 @@ impl Received {
     }
 
     /// The status that was answered; `None` while there is no answer, and for
-    /// ever if the caller went away before it.
+    /// ever if the caller went away before it, or was sent off with
+    /// [`Answer::reset`](super::Answer::reset).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// Whether the simulator itself found fault with the request: malformed,
+    /// not authorized, about an unknown or an untagged message, or at a path
+    /// that it does not know. What a script answers instead does not count, nor
+    /// does the concurrency limit.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 }
 

@@ -1,0 +1,6 @@
+//! The simulator, through its public API: in process and over sockets.
+
+mod basics;
+mod clock;
+mod faults;
+mod support;
