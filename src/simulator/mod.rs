@@ -44,6 +44,8 @@ use axum::Router;
 mod answer;
 mod auth;
 mod body;
+mod describe;
+mod expect;
 mod fields;
 mod load;
 mod message;
@@ -56,15 +58,18 @@ mod server;
 mod service;
 mod state;
 mod time;
+mod times;
 mod validate;
 
 pub use self::{
     answer::Answer,
     body::SimulatorBody,
+    expect::Expectations,
     message::{Outcome, SimulatedMessage},
     received::{Received, RequestKind},
     server::SimulatorServer,
     service::{SimulatorFuture, SimulatorService},
+    times::Times,
 };
 use self::{state::Shared, time::Time};
 use crate::{

@@ -3,7 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::refusal::Refusal;
+use super::{describe, refusal::Refusal};
 use crate::twilio::{AccountSid, MessageForm, MessageSid};
 
 /// What a request asked for.
@@ -21,7 +21,8 @@ pub enum RequestKind {
 /// A request as it arrived at the simulator.
 ///
 /// `Debug` shows the method, the path, the status and the names of the form
-/// fields: no value, no header.
+/// fields: no value, no header, and nothing that might be a number in the
+/// place of a name or of a part of the path.
 #[derive(Clone)]
 pub struct Received {
     pub(super) method: Method,
@@ -105,18 +106,12 @@ impl Received {
 
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The names of a body that is no form could be anything.
-        let names: Vec<String> = if crate::twilio::is_form(&self.headers) {
-            MessageForm::new(&self.body).fields().map(|(name, _)| name.into_owned()).collect()
-        } else {
-            Vec::new()
-        };
         f.debug_struct("Received")
             .field("method", &self.method)
-            .field("path", &self.path)
+            .field("path", &describe::path(&self.path))
             .field("kind", &self.kind)
             .field("status", &self.status)
-            .field("fields", &names)
+            .field("fields", &describe::field_names(self))
             .finish_non_exhaustive()
     }
 }

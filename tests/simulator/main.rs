@@ -2,5 +2,6 @@
 
 mod basics;
 mod clock;
+mod expectations;
 mod faults;
 mod support;
