@@ -60,6 +60,7 @@ mod state;
 mod time;
 mod times;
 mod validate;
+mod webhooks;
 
 pub use self::{
     answer::Answer,
@@ -70,6 +71,7 @@ pub use self::{
     server::SimulatorServer,
     service::{SimulatorFuture, SimulatorService},
     times::Times,
+    webhooks::{Webhook, WebhookError, Webhooks},
 };
 use self::{state::Shared, time::Time};
 use crate::{

@@ -88,9 +88,9 @@ mod tests {
         assert_eq!(admitted((..2).into()), [0, 1]);
         assert_eq!(admitted((..=2).into()), [0, 1, 2]);
         assert_eq!(admitted((..).into()), [0, 1, 2, 3, 4, 5]);
-        assert_eq!(admitted((0..0).into()), []);
-        assert_eq!(admitted((..0).into()), []);
-        assert_eq!(admitted((3..3).into()), []);
+        assert_eq!(admitted((0..0).into()), [0usize; 0]);
+        assert_eq!(admitted((..0).into()), [0usize; 0]);
+        assert_eq!(admitted((3..3).into()), [0usize; 0]);
     }
 
     #[test]

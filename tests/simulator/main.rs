@@ -5,3 +5,4 @@ mod clock;
 mod expectations;
 mod faults;
 mod support;
+mod webhooks;
