@@ -16,6 +16,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! How to test an application of your own with it, with faults, a clock that the
+//! test owns, expectations and webhooks: [`testing`].
+//!
 //! It creates messages and takes feedback for them, by the rules of Twilio's
 //! OpenAPI document, lists and shows messages, and sends nothing to anyone.
 //! Below an optional path prefix it serves `/2010-04-01/Accounts/{AC}/Messages`,
@@ -62,6 +65,10 @@ mod times;
 mod validate;
 mod webhooks;
 
+#[doc = include_str!("testing.md")]
+#[cfg_attr(not(feature = "test-util"), allow(rustdoc::broken_intra_doc_links))]
+pub mod testing {}
+
 pub use self::{
     answer::Answer,
     body::SimulatorBody,
@@ -97,10 +104,8 @@ impl Simulator {
         Self::default()
     }
 
-    /// A simulator whose dates and delays go by `clock`: with a
-    #[cfg_attr(feature = "test-util", doc = "[`ManualClock`](crate::ManualClock),")]
-    #[cfg_attr(not(feature = "test-util"), doc = "`ManualClock`,")]
-    /// a test says when an answer is due.
+    /// A simulator whose dates and delays go by `clock`: with a `ManualClock`
+    /// (feature `test-util`), a test says when an answer is due.
     ///
     /// Without a clock, dates are the system's, and delays go by Tokio's timer.
     #[must_use]
