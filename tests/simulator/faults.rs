@@ -1,10 +1,12 @@
 //! Scripted faults and the concurrency limit.
 
-use std::{io, time::Duration};
+use std::{convert::Infallible, io, time::Duration};
 
 use bytes::Bytes;
+use futures_util::stream::pending;
 use http::{Method, StatusCode};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -179,6 +181,27 @@ async fn beyond_the_limit_an_account_is_answered_429_and_nothing_is_done() {
     twilio.limit_concurrency(None);
     assert_eq!(create(&twilio, TAGGED).await.status, 201);
     confirming.abort();
+}
+
+#[tokio::test]
+async fn who_was_turned_away_and_is_still_sending_holds_no_place() {
+    let twilio = Simulator::new();
+    twilio.limit_concurrency(1);
+    twilio.answer_create(Answer::hang());
+    let hanging = tokio::spawn({
+        let twilio = twilio.clone();
+        async move { create(&twilio, TAGGED).await }
+    });
+    twilio.wait_until(|twilio| twilio.received().len() == 1).await;
+    let endless = StreamBody::new(pending::<Result<Frame<Bytes>, Infallible>>());
+    let sending = twilio.service().oneshot(request(Method::POST, &messages(), "").map(|_| endless));
+    let sending = tokio::spawn(sending);
+    twilio.wait_until(|twilio| twilio.peak_concurrency() == 2).await;
+    hanging.abort();
+    assert!(hanging.await.unwrap_err().is_cancelled());
+    let reply = create(&twilio, TAGGED).await;
+    assert_eq!((reply.status, reply.header("twilio-concurrent-requests")), (201, "2"));
+    sending.abort();
 }
 
 #[tokio::test]

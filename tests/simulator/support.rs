@@ -23,6 +23,7 @@ pub(crate) const OTP: &str = "To=%2B15558675310&From=%2B15557122661&Body=Your+co
 pub(crate) const TAGGED: &str =
     "To=%2B15558675310&From=%2B15557122661&Body=Your+code+is+123456&ProvideFeedback=true";
 
+#[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,

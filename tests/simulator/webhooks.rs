@@ -215,7 +215,11 @@ async fn a_reply_comes_from_the_recipient_with_a_sid_of_its_own() {
     let sid = create(&twilio, TAGGED).await.sid();
     let webhooks = twilio.webhooks(TOKEN).replies_to(format!("{}/reply", app.url));
     let text = "Ja, gerne & 100% = ü+\n~*";
-    let reply = webhooks.reply(sid, text).unwrap().with_field("Body", text).with_field("Empty", "");
+    let reply = webhooks.reply(sid, "no").unwrap().with_field("Body", text).with_field("Empty", "");
+    let raw = reply.request().unwrap().into_body().collect().await.unwrap().to_bytes();
+    let raw = std::str::from_utf8(&raw).unwrap();
+    assert!(raw.contains("&Body=Ja%2C+gerne+%26+100%25+%3D+%C3%BC%2B%0A%7E*&"), "{raw}");
+    assert_eq!(raw.matches("Body=").count(), 1, "{raw}");
     let answer = reply.send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     let calls = app.calls();
