@@ -40,7 +40,9 @@ pub type SimulatorFuture =
 ///
 /// It takes requests with any body, reads the path of the URL and ignores its
 /// scheme and host, so a client's absolute URL works as well as a server's path.
-/// Bodies above 1 MiB are answered 413. It is always ready and never fails.
+/// Bodies above 1 MiB are answered 413. It is always ready and never fails; the
+/// body of an answer fails where [`Answer::reset`] or [`Answer::truncated`] was
+/// asked for.
 ///
 /// A request arrives when the future is first polled.
 #[derive(Clone)]

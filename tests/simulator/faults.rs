@@ -1,6 +1,6 @@
 //! Scripted faults and the concurrency limit.
 
-use std::{convert::Infallible, io, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::pending;
@@ -9,17 +9,17 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     time::timeout,
 };
 use tower::ServiceExt;
-use tower_message_feedback::simulator::{Answer, Simulator, SimulatorServer};
+use tower_message_feedback::simulator::{Answer, Simulator};
 
 use crate::support::*;
 
 /// All that the server writes before it closes the connection.
-async fn raw(server: &SimulatorServer, path: &str, form: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+async fn raw(address: SocketAddr, path: &str, form: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {}\r\nContent-Length: {}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\n\r\n{form}",
@@ -38,7 +38,7 @@ async fn a_reset_closes_the_connection_without_a_byte_and_does_nothing() {
     let twilio = Simulator::new();
     let server = twilio.serve().await.unwrap();
     twilio.answer_create(Answer::reset());
-    assert_eq!(raw(&server, &messages(), TAGGED).await, b"");
+    assert_eq!(raw(server.address(), &messages(), TAGGED).await, b"");
     assert!(twilio.messages().is_empty());
     assert_eq!(twilio.received()[0].status(), None);
 
@@ -47,6 +47,24 @@ async fn a_reset_closes_the_connection_without_a_byte_and_does_nothing() {
     assert!(client().request(request(Method::POST, &url, TAGGED)).await.is_err());
     let response = client().request(request(Method::POST, &url, TAGGED)).await.unwrap();
     assert_eq!(response.status(), StatusCode::CREATED, "the server lives on");
+}
+
+#[tokio::test]
+async fn a_reset_and_a_break_are_the_same_through_the_router() {
+    let twilio = Simulator::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = axum::Router::new().nest("/twilio", twilio.router());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let path = format!("/twilio{}", messages());
+    twilio.answer_create(Answer::reset());
+    twilio.answer_create(Answer::truncated().with_body("0123456789"));
+    assert_eq!(raw(address, &path, TAGGED).await, b"");
+    let answer = raw(address, &path, TAGGED).await;
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.contains("content-length: 10\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n01234"), "{answer}");
+    assert_eq!(twilio.messages().len(), 1);
 }
 
 #[tokio::test]
@@ -66,7 +84,7 @@ async fn a_truncated_answer_breaks_off_after_the_work_was_done() {
     let twilio = Simulator::new();
     let server = twilio.serve().await.unwrap();
     twilio.answer_create(Answer::truncated());
-    let answer = raw(&server, &messages(), TAGGED).await;
+    let answer = raw(server.address(), &messages(), TAGGED).await;
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
     assert!(head.starts_with("HTTP/1.1 201"), "{head}");
