@@ -41,7 +41,7 @@
 //! - [`store`]: where messages wait, and the contract for a store of your own.
 #![cfg_attr(
     feature = "simulator",
-    doc = "- [`simulator`]: a Twilio that runs in process, for tests."
+    doc = "- [`simulator`]: a Twilio that runs in process; [`simulator::testing`]: testing your application."
 )]
 //!
 //! # Events

@@ -1,7 +1,7 @@
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::RETRY_AFTER};
 
 /// What the simulator answers instead of, or on top of, its normal answer.
 ///
@@ -37,6 +37,9 @@ pub(super) enum Plan {
     Normal,
     Status(StatusCode),
     ProcessedThen(StatusCode),
+    ProcessedTwice,
+    Truncated,
+    Reset,
     Hang,
 }
 
@@ -88,6 +91,33 @@ impl Answer {
         Self::new(Plan::Hang)
     }
 
+    /// The connection is closed without an answer, and nothing is processed.
+    ///
+    /// Without a socket there is no connection: the [service] then answers 502
+    /// with a body that fails at once, so that a caller who never looks at the
+    /// body does not take it for a success.
+    ///
+    /// [service]: super::Simulator::service
+    pub fn reset() -> Self {
+        Self::new(Plan::Reset)
+    }
+
+    /// The request is processed, and the answer breaks off half way through its
+    /// body: `Content-Length` says more than comes, then the connection is
+    /// closed.
+    pub fn truncated() -> Self {
+        Self::new(Plan::Truncated)
+    }
+
+    /// The request is processed twice, as if something on the way had repeated
+    /// it, and the second answer is given: a create makes two messages, and the
+    /// caller learns the SID of the second one; a confirmation is counted twice.
+    ///
+    /// [`received`](super::Simulator::received) lists it once.
+    pub fn processed_twice() -> Self {
+        Self::new(Plan::ProcessedTwice)
+    }
+
     /// Replaces the body. The `Content-Type` stays what it was: see
     /// [`with_header`](Self::with_header).
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
@@ -111,8 +141,26 @@ impl Answer {
         self
     }
 
-    /// Answers only after `delay`, on Tokio's clock. What is processed is
-    /// processed on arrival, even if the caller does not wait for the answer.
+    /// Adds `Retry-After` in seconds, rounded up.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_message_feedback::simulator::{Answer, Simulator};
+    ///
+    /// let twilio = Simulator::new();
+    /// twilio.answer_feedback(Answer::status(429).retry_after(Duration::from_secs(2)));
+    /// ```
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+        self.headers.insert(RETRY_AFTER, seconds.into());
+        self
+    }
+
+    /// Answers only after `delay`: on Tokio's timer, or on the clock of
+    /// [`Simulator::with_clock`]. What is processed is processed on arrival,
+    /// even if the caller does not wait for the answer.
+    ///
+    /// [`Simulator::with_clock`]: super::Simulator::with_clock
     pub fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

@@ -1,10 +1,13 @@
 use std::fmt;
 
-use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
 
 use super::render::Format;
-use crate::twilio::{AccountSid, MessageSid};
+use crate::{
+    clock::Timestamp,
+    twilio::{AccountSid, MessageSid},
+};
 
 /// What was reported of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +37,7 @@ pub(super) struct Draft {
     pub(super) media: usize,
     pub(super) provide_feedback: bool,
     pub(super) scheduled: bool,
+    pub(super) status_callback: Option<String>,
 }
 
 /// A message that the simulator keeps: what the phone would show, and what was
@@ -47,27 +51,26 @@ pub struct SimulatedMessage {
     draft: Draft,
     created: Timestamp,
     outcome: Outcome,
-    reported: Timestamp,
+    reported: Option<Timestamp>,
     feedback_count: u32,
 }
 
 impl SimulatedMessage {
-    pub(super) fn new(sid: MessageSid, account: AccountSid, draft: Draft) -> Self {
-        let now = Timestamp::now();
+    pub(super) fn new(sid: MessageSid, account: AccountSid, draft: Draft, now: Timestamp) -> Self {
         Self {
             sid,
             account,
             draft,
             created: now,
             outcome: Outcome::Unconfirmed,
-            reported: now,
+            reported: None,
             feedback_count: 0,
         }
     }
 
-    pub(super) fn report(&mut self, outcome: Outcome) {
+    pub(super) fn report(&mut self, outcome: Outcome, now: Timestamp) {
         self.outcome = outcome;
-        self.reported = Timestamp::now();
+        self.reported = Some(now);
         if outcome == Outcome::Confirmed {
             self.feedback_count = self.feedback_count.saturating_add(1);
         }
@@ -142,6 +145,24 @@ impl SimulatedMessage {
         self.feedback_count
     }
 
+    /// Where the create asks for status callbacks, if it does.
+    #[must_use]
+    pub fn status_callback(&self) -> Option<&str> {
+        self.draft.status_callback.as_deref()
+    }
+
+    /// When it was created, by the simulator's clock.
+    #[must_use]
+    pub fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    /// When an outcome was last reported; `None` while none was.
+    #[must_use]
+    pub fn reported(&self) -> Option<Timestamp> {
+        self.reported
+    }
+
     fn uri(&self) -> String {
         format!("/2010-04-01/Accounts/{}/Messages/{}", self.account, self.sid)
     }
@@ -181,7 +202,7 @@ impl SimulatedMessage {
         json!({
             "account_sid": self.account.to_string(),
             "date_created": date(self.created),
-            "date_updated": date(self.reported),
+            "date_updated": date(self.reported.unwrap_or(self.created)),
             "message_sid": self.sid.to_string(),
             "outcome": self.outcome.as_str(),
             "uri": format!("{}/Feedback{}", self.uri(), format.suffix()),
@@ -219,8 +240,8 @@ impl fmt::Debug for SimulatedMessage {
 
 /// RFC 2822, as Twilio writes it: two digits for the day, `+0000` for the zone.
 fn date(time: Timestamp) -> String {
-    DateTimePrinter::new()
-        .timestamp_to_rfc9110_string(&time)
+    jiff::Timestamp::from_millisecond(time.as_millis())
+        .and_then(|time| DateTimePrinter::new().timestamp_to_rfc9110_string(&time))
         .unwrap_or_default()
         .replace("GMT", "+0000")
 }

@@ -16,6 +16,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! How to test an application of your own with it, with faults, a clock that the
+//! test owns, expectations and webhooks: [`testing`].
+//!
 //! It creates messages and takes feedback for them, by the rules of Twilio's
 //! OpenAPI document, lists and shows messages, and sends nothing to anyone.
 //! Below an optional path prefix it serves `/2010-04-01/Accounts/{AC}/Messages`,
@@ -43,7 +46,11 @@ use axum::Router;
 
 mod answer;
 mod auth;
+mod body;
+mod describe;
+mod expect;
 mod fields;
+mod load;
 mod message;
 mod process;
 mod received;
@@ -53,17 +60,31 @@ mod route;
 mod server;
 mod service;
 mod state;
+mod time;
+mod times;
 mod validate;
+mod webhooks;
 
-use self::state::Shared;
+#[doc = include_str!("testing.md")]
+#[cfg_attr(not(feature = "test-util"), allow(rustdoc::broken_intra_doc_links))]
+pub mod testing {}
+
 pub use self::{
     answer::Answer,
+    body::SimulatorBody,
+    expect::Expectations,
     message::{Outcome, SimulatedMessage},
     received::{Received, RequestKind},
     server::SimulatorServer,
-    service::{SimulatorBody, SimulatorFuture, SimulatorService},
+    service::{SimulatorFuture, SimulatorService},
+    times::Times,
+    webhooks::{Webhook, WebhookError, Webhooks},
 };
-use crate::twilio::{Credentials, MessageSid};
+use self::{state::Shared, time::Time};
+use crate::{
+    clock::Clock,
+    twilio::{Credentials, MessageSid},
+};
 
 /// A Twilio in process. Clones are handles to the same one.
 ///
@@ -81,6 +102,15 @@ impl Simulator {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A simulator whose dates and delays go by `clock`: with a `ManualClock`
+    /// (feature `test-util`), a test says when an answer is due.
+    ///
+    /// Without a clock, dates are the system's, and delays go by Tokio's timer.
+    #[must_use]
+    pub fn with_clock(clock: Clock) -> Self {
+        Self { shared: Arc::new(Shared::new(Time::of(clock))) }
     }
 
     /// From now on accepts these credentials and no other, each for its own
@@ -138,6 +168,33 @@ impl Simulator {
     /// [`answer_create`](Self::answer_create) does for creates.
     pub fn answer_feedback(&self, answer: Answer) {
         self.shared.change(|state| state.feedback_answers.push(answer));
+    }
+
+    /// From now on answers 429 with Twilio's code 20429, and processes nothing,
+    /// whenever an account has `limit` requests in flight already: creates,
+    /// feedback and everything else together. `None` lifts the limit.
+    ///
+    /// Such an answer comes at once, and takes none from the queue of
+    /// [`answer_create`](Self::answer_create) or
+    /// [`answer_feedback`](Self::answer_feedback).
+    ///
+    /// ```
+    /// use tower_message_feedback::simulator::Simulator;
+    ///
+    /// let twilio = Simulator::new();
+    /// twilio.limit_concurrency(10);
+    /// twilio.limit_concurrency(None);
+    /// ```
+    pub fn limit_concurrency(&self, limit: impl Into<Option<usize>>) {
+        let limit = limit.into();
+        self.shared.change(|state| state.load.set_limit(limit));
+    }
+
+    /// The most requests that were ever in flight at once on one account, those
+    /// included that the limit turned away.
+    #[must_use]
+    pub fn peak_concurrency(&self) -> usize {
+        self.shared.read(|state| state.load.peak())
     }
 
     /// Every request so far, in the order in which their bodies were complete,

@@ -3,6 +3,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::{describe, refusal::Refusal};
 use crate::twilio::{AccountSid, MessageForm, MessageSid};
 
 /// What a request asked for.
@@ -20,7 +21,8 @@ pub enum RequestKind {
 /// A request as it arrived at the simulator.
 ///
 /// `Debug` shows the method, the path, the status and the names of the form
-/// fields: no value, no header.
+/// fields: no value, no header, and nothing that might be a number in the
+/// place of a name or of a part of the path.
 #[derive(Clone)]
 pub struct Received {
     pub(super) method: Method,
@@ -31,6 +33,7 @@ pub struct Received {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) status: Option<u16>,
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Received {
@@ -84,27 +87,31 @@ impl Received {
     }
 
     /// The status that was answered; `None` while there is no answer, and for
-    /// ever if the caller went away before it.
+    /// ever if the caller went away before it, or was sent off with
+    /// [`Answer::reset`](super::Answer::reset).
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// Whether the simulator itself found fault with the request: malformed,
+    /// not authorized, about an unknown or an untagged message, or at a path
+    /// that it does not know. What a script answers instead does not count, nor
+    /// does the concurrency limit.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 }
 
 impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The names of a body that is no form could be anything.
-        let names: Vec<String> = if crate::twilio::is_form(&self.headers) {
-            MessageForm::new(&self.body).fields().map(|(name, _)| name.into_owned()).collect()
-        } else {
-            Vec::new()
-        };
         f.debug_struct("Received")
             .field("method", &self.method)
-            .field("path", &self.path)
+            .field("path", &describe::path(&self.path))
             .field("kind", &self.kind)
             .field("status", &self.status)
-            .field("fields", &names)
+            .field("fields", &describe::field_names(self))
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 /// An error that the simulator answers. Its message never repeats a value of
 /// the request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
     code: Option<u32>,
@@ -56,6 +56,15 @@ impl Refusal {
                 code: None,
                 message: status.canonical_reason().unwrap_or("Error").into(),
             },
+        }
+    }
+
+    /// In one line, for a person.
+    pub(super) fn summary(&self) -> String {
+        let status = self.status.as_u16();
+        match self.code {
+            Some(code) => format!("{status}, {code}: {}", self.message),
+            None => format!("{status}: {}", self.message),
         }
     }
 

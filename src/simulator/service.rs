@@ -11,16 +11,16 @@ use std::{
 use bytes::{Buf, Bytes};
 use http::{
     HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE},
     request::Parts,
 };
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::time::Instant;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower_service::Service;
 
 use super::{
     answer::{Answer, Plan},
+    body::SimulatorBody,
     process::process,
     received::Received,
     refusal::Refusal,
@@ -32,9 +32,6 @@ use super::{
 /// The largest body that is read.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
 
-/// The body of what the simulator answers.
-pub type SimulatorBody = Full<Bytes>;
-
 /// What [`SimulatorService`] answers with, once it is ready.
 pub type SimulatorFuture =
     Pin<Box<dyn Future<Output = Result<Response<SimulatorBody>, Infallible>> + Send>>;
@@ -43,7 +40,9 @@ pub type SimulatorFuture =
 ///
 /// It takes requests with any body, reads the path of the URL and ignores its
 /// scheme and host, so a client's absolute URL works as well as a server's path.
-/// Bodies above 1 MiB are answered 413. It is always ready and never fails.
+/// Bodies above 1 MiB are answered 413. It is always ready and never fails; the
+/// body of an answer fails where [`Answer::reset`] or [`Answer::truncated`] was
+/// asked for.
 ///
 /// A request arrives when the future is first polled.
 #[derive(Clone)]
@@ -88,38 +87,57 @@ where
     B: Body,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let started = Instant::now();
-    let in_flight = shared.enter();
+    let time = shared.read(|state| state.time.clone());
+    let started = time.now();
     let (parts, body) = request.into_parts();
-    let body = read(body).await;
     let route = Route::of(parts.uri.path());
+    let in_flight = shared.enter(route.account);
+    let body = read(body).await;
 
-    let (number, answer, reply) = shared.change(|state| {
-        let received = received(&parts, &route, body.as_ref().ok());
-        let answer = state.next_answer(received.kind);
+    let (number, answer, reply, due) = shared.change(|state| {
+        let mut received = received(&parts, &route, body.as_ref().ok());
+        let answer = if in_flight.place.admitted {
+            state.next_answer(received.kind)
+        } else {
+            Answer::status(429)
+        };
+        let mut done = || process(state, &parts, &route, body.as_ref().map_err(Refusal::clone)?);
+        let done = match answer.plan() {
+            Plan::Normal | Plan::ProcessedThen(_) | Plan::Truncated => Some(done()),
+            Plan::ProcessedTwice => Some(done().and_then(|_| done())),
+            Plan::Status(_) | Plan::Reset | Plan::Hang => None,
+        };
+        if let Some(Err(refusal)) = &done {
+            received.refusal = Some(refusal.clone());
+        }
         let number = state.received.len();
         state.received.push(received);
-        let reply = match answer.plan() {
-            Plan::Normal | Plan::ProcessedThen(_) => {
-                let done = body.and_then(|body| process(state, &parts, &route, &body));
-                Some(done.unwrap_or_else(Reply::from))
-            }
-            Plan::Status(_) | Plan::Hang => None,
-        };
-        (number, answer, reply)
+        let reply = done.map(|done| done.unwrap_or_else(Reply::from));
+        // Before anyone can see the request, and move the clock.
+        let due = (!answer.delay().is_zero()).then(|| time.after(answer.delay()));
+        (number, answer, reply, due)
     });
 
     if answer.plan() == Plan::Hang {
         future::pending::<()>().await;
     }
-    if !answer.delay().is_zero() {
-        tokio::time::sleep(answer.delay()).await;
+    if let Some(due) = due {
+        time.wait(due).await;
+    }
+    if answer.plan() == Plan::Reset {
+        let mut response = Response::new(SimulatorBody::reset());
+        *response.status_mut() = StatusCode::BAD_GATEWAY;
+        return response;
     }
     let mut response = respond(&answer, reply, &route);
     let headers = response.headers_mut();
     insert(headers, "twilio-request-id", &format!("RQ{}", random_hex()));
-    insert(headers, "twilio-concurrent-requests", &in_flight.concurrent.to_string());
-    insert(headers, "twilio-request-duration", &format!("{:.3}", started.elapsed().as_secs_f64()));
+    insert(headers, "twilio-concurrent-requests", &in_flight.place.concurrent.to_string());
+    insert(
+        headers,
+        "twilio-request-duration",
+        &format!("{:.3}", time.since(started).as_secs_f64()),
+    );
     headers.extend(answer.headers().clone());
 
     let status = response.status().as_u16();
@@ -153,6 +171,7 @@ fn received(parts: &Parts, route: &Route, body: Option<&Bytes>) -> Received {
         headers: parts.headers.clone(),
         body: body.cloned().unwrap_or_default(),
         status: None,
+        refusal: None,
     }
 }
 
@@ -162,18 +181,26 @@ fn respond(answer: &Answer, reply: Option<Reply>, route: &Route) -> Response<Sim
     let (status, reply) = match (answer.plan(), reply) {
         (Plan::Status(status), _) => (status, usual(status)),
         (Plan::ProcessedThen(status), reply) => (status, usual(status).or(reply)),
-        (Plan::Normal | Plan::Hang, Some(reply)) => (reply.status, Some(reply)),
-        (Plan::Normal | Plan::Hang, None) => (StatusCode::NO_CONTENT, None),
+        (_, Some(reply)) => (reply.status, Some(reply)),
+        (_, None) => (StatusCode::NO_CONTENT, None),
     };
     let body = match (answer.body(), reply) {
         (Some(body), _) => body.clone(),
         (None, Some(reply)) => reply.render(route.format).into(),
         (None, None) => Bytes::new(),
     };
-    let mut response = Response::new(Full::new(body));
+    let body = match answer.plan() {
+        Plan::Truncated => SimulatorBody::truncated(&body),
+        _ => SimulatorBody::whole(body),
+    };
+    let length = body.length();
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(route.format.content_type()));
+    if answer.plan() == Plan::Truncated {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"Twilio API\""));
     }

@@ -1,17 +1,16 @@
 use std::{
     collections::HashMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
 use super::{
     answer::{Answer, Script},
+    load::{Load, Place},
     message::{Draft, Outcome, SimulatedMessage},
     received::{Received, RequestKind},
+    time::Time,
 };
 use crate::twilio::{AccountSid, Credentials, MessageSid};
 
@@ -20,10 +19,13 @@ use crate::twilio::{AccountSid, Credentials, MessageSid};
 pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) changed: Notify,
-    in_flight: AtomicUsize,
 }
 
 impl Shared {
+    pub(super) fn new(time: Time) -> Self {
+        Self { state: Mutex::new(State { time, ..State::default() }), changed: Notify::new() }
+    }
+
     pub(super) fn read<R>(&self, read: impl FnOnce(&State) -> R) -> R {
         read(&self.lock())
     }
@@ -39,22 +41,20 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn enter(&self) -> InFlight<'_> {
-        let concurrent = self.in_flight.fetch_add(1, Ordering::Relaxed) + 1;
-        InFlight { count: &self.in_flight, concurrent }
+    pub(super) fn enter(&self, account: Option<AccountSid>) -> InFlight<'_> {
+        InFlight { shared: self, place: self.change(|state| state.load.enter(account)) }
     }
 }
 
 /// A request that is being handled, until its future ends or is dropped.
 pub(super) struct InFlight<'a> {
-    count: &'a AtomicUsize,
-    /// How many there were when it arrived, itself included.
-    pub(super) concurrent: usize,
+    shared: &'a Shared,
+    pub(super) place: Place,
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.shared.change(|state| state.load.leave(self.place));
     }
 }
 
@@ -68,6 +68,8 @@ pub(super) struct State {
     pub(super) feedback_answers: Script,
     /// `None`: any well-formed credential.
     pub(super) accepted: Option<Vec<Credentials>>,
+    pub(super) load: Load,
+    pub(super) time: Time,
 }
 
 impl State {
@@ -96,13 +98,13 @@ impl State {
         };
         let index = self.messages.len();
         self.by_sid.insert(sid, index);
-        self.messages.push(SimulatedMessage::new(sid, account, draft));
+        self.messages.push(SimulatedMessage::new(sid, account, draft, self.time.date()));
         &self.messages[index]
     }
 
     pub(super) fn report(&mut self, sid: MessageSid, outcome: Outcome) {
         let Some(&index) = self.by_sid.get(&sid) else { return };
-        self.messages[index].report(outcome);
+        self.messages[index].report(outcome, self.time.date());
         match outcome {
             Outcome::Confirmed if !self.confirmed.contains(&sid) => self.confirmed.push(sid),
             Outcome::Confirmed => {}

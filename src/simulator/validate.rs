@@ -70,6 +70,7 @@ pub(super) fn create(form: MessageForm<'_>) -> Result<Draft, Refusal> {
 
     Ok(Draft {
         scheduled: is_scheduled(form, messaging_service_sid.is_some())?,
+        status_callback: value(form, "StatusCallback").map(Cow::into_owned),
         to: to.into_owned(),
         from,
         messaging_service_sid,

@@ -1,6 +1,6 @@
 //! What this crate knows of Twilio's wire, and no I/O: SIDs, credentials,
 //! recognising and tagging a create, reading its receipt, building and judging
-//! a feedback call.
+//! a feedback call, signing a webhook.
 
 mod base_url;
 mod create;
@@ -11,6 +11,8 @@ mod hex;
 mod receipt;
 mod send_at;
 mod sid;
+#[cfg(feature = "simulator")]
+mod signature;
 
 pub use self::{
     base_url::{BaseUrl, InvalidBaseUrl},
@@ -20,8 +22,6 @@ pub use self::{
     sid::{AccountSid, InvalidSid, MessageSid},
 };
 
-#[cfg(feature = "simulator")]
-pub(crate) use self::form::parse_bool;
 pub(crate) use self::{
     base_url::AllowedOrigins,
     create::{Tagging, has_body_digest, is_encoded, is_form, match_create},
@@ -31,3 +31,5 @@ pub(crate) use self::{
     receipt::{Receipt, read_receipt},
     send_at::parse_send_at,
 };
+#[cfg(feature = "simulator")]
+pub(crate) use self::{form::parse_bool, signature::sign};

@@ -1,15 +1,10 @@
-//! The simulator, through its public API: in process and over a socket.
+//! Creating, confirming, listing: in process and over a socket.
 
 use std::{cell::Cell, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header::AUTHORIZATION};
-use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use http::{Method, StatusCode, header::AUTHORIZATION};
+use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 use tower::ServiceExt;
@@ -18,95 +13,7 @@ use tower_message_feedback::{
     simulator::{Answer, Outcome, RequestKind, Simulator},
 };
 
-const AC: &str = "AC0123456789abcdef0123456789abcdef";
-const OTHER_AC: &str = "ACffffffffffffffffffffffffffffffff";
-const SK: &str = "SK0123456789abcdef0123456789abcdef";
-const MG: &str = "MG0123456789abcdef0123456789abcdef";
-const HX: &str = "HX0123456789abcdef0123456789abcdef";
-const UNKNOWN_SM: &str = "SM00000000000000000000000000000000";
-/// A good create, with feedback.
-const OTP: &str = "To=%2B15558675310&From=%2B15557122661&Body=Your+code+is+123456";
-const TAGGED: &str =
-    "To=%2B15558675310&From=%2B15557122661&Body=Your+code+is+123456&ProvideFeedback=true";
-
-struct Reply {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-impl Reply {
-    fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("JSON")
-    }
-
-    fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).expect("UTF-8")
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
-    }
-
-    /// Status and Twilio's code.
-    fn refusal(&self) -> (u16, u64) {
-        let json = self.json();
-        assert_eq!(json["status"], self.status);
-        let code = json["code"].as_u64().expect("a code");
-        assert_eq!(json["more_info"], format!("https://www.twilio.com/docs/errors/{code}"));
-        assert!(json["message"].is_string());
-        (self.status, code)
-    }
-
-    fn sid(&self) -> MessageSid {
-        assert_eq!(self.status, 201, "{}", self.text());
-        self.json()["sid"].as_str().expect("a SID").parse().expect("a message SID")
-    }
-}
-
-fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))
-}
-
-fn request(method: Method, path: &str, form: &str) -> Request<Full<Bytes>> {
-    Request::builder()
-        .method(method)
-        .uri(path)
-        .header("authorization", basic(AC, "token"))
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::new(Bytes::copy_from_slice(form.as_bytes())))
-        .expect("a request")
-}
-
-async fn call(twilio: &Simulator, request: Request<Full<Bytes>>) -> Reply {
-    let (parts, body) = twilio.service().oneshot(request).await.expect("infallible").into_parts();
-    let body = body.collect().await.expect("infallible").to_bytes();
-    Reply { status: parts.status.as_u16(), headers: parts.headers, body }
-}
-
-async fn post(twilio: &Simulator, path: &str, form: &str) -> Reply {
-    call(twilio, request(Method::POST, path, form)).await
-}
-
-async fn get(twilio: &Simulator, path: &str) -> Reply {
-    call(twilio, request(Method::GET, path, "")).await
-}
-
-fn messages() -> String {
-    format!("/2010-04-01/Accounts/{AC}/Messages.json")
-}
-
-fn feedback_of(sid: impl std::fmt::Display) -> String {
-    format!("/2010-04-01/Accounts/{AC}/Messages/{sid}/Feedback.json")
-}
-
-async fn create(twilio: &Simulator, form: &str) -> Reply {
-    post(twilio, &messages(), form).await
-}
-
-async fn confirm(twilio: &Simulator, sid: impl std::fmt::Display) -> Reply {
-    post(twilio, &feedback_of(sid), "Outcome=confirmed").await
-}
+use crate::support::*;
 
 // Failures first.
 
@@ -631,12 +538,6 @@ async fn the_router_can_be_nested() {
 }
 
 // Over a socket.
-
-type HttpClient = Client<HttpConnector, Full<Bytes>>;
-
-fn client() -> HttpClient {
-    Client::builder(TokioExecutor::new()).build_http()
-}
 
 #[tokio::test]
 async fn a_dropped_server_ends_open_calls_and_frees_its_port() {
