@@ -21,6 +21,8 @@ pub(super) struct Lane {
     throttles: u32,
     /// The share is not halved again before this time.
     slowed_until: Option<Timestamp>,
+    /// The share does not grow before this time.
+    grows_at: Option<Timestamp>,
     /// No call before this time.
     paused_until: Option<Timestamp>,
     circuit: Circuit,
@@ -38,8 +40,10 @@ enum Circuit {
     },
 }
 
-/// How long after a throttled answer others belong to the same occasion.
-const OCCASION: Duration = Duration::from_secs(1);
+/// How many first waits of the policy the share stays small after a throttled
+/// feedback call, and after a throttled send.
+pub(super) const HOLD: u32 = 4;
+const LONG_HOLD: u32 = 30;
 const FIRST_PROBE: Duration = Duration::from_secs(10);
 const LAST_PROBE: Duration = Duration::from_secs(5 * 60);
 
@@ -52,6 +56,7 @@ impl Lane {
             max_window,
             throttles: 0,
             slowed_until: None,
+            grows_at: None,
             paused_until: None,
             circuit: Circuit::Closed,
         }
@@ -98,14 +103,14 @@ impl Lane {
         self.paused_until = self.paused_until.max(Some(until));
     }
 
-    /// There were too many calls on the account at once.
+    /// A feedback call was one too many on the account.
     pub(super) fn throttled(
         &mut self,
         now: Timestamp,
         asked: Option<Duration>,
         policy: &RetryPolicy,
     ) {
-        if self.slow_down(now) {
+        if self.slow_down(now, policy, HOLD) {
             self.throttles = self.throttles.saturating_add(1);
             self.pause(now + policy.wait(self.throttles, asked));
         } else if asked.is_some() {
@@ -113,22 +118,35 @@ impl Lane {
         }
     }
 
-    /// Halves the share; answers whether this is a new occasion. The calls that
-    /// were in flight together are one.
-    pub(super) fn slow_down(&mut self, now: Timestamp) -> bool {
-        if self.is_paused(now) || self.slowed_until.is_some_and(|until| until > now) {
-            return false;
+    /// A send was one too many on the account: its calls matter more than ours.
+    pub(super) fn give_way(&mut self, now: Timestamp, policy: &RetryPolicy) {
+        self.slow_down(now, policy, LONG_HOLD);
+        self.throttles = self.throttles.saturating_add(1);
+        self.pause(now + policy.wait(self.throttles, None));
+    }
+
+    /// Lessens the share, and lets it not grow for `hold` first waits of the
+    /// policy; answers whether this is a new occasion. The calls that were in
+    /// flight together are one: it halves the share, and each of them takes one
+    /// more, so that few calls are left of many that the account has no room for.
+    pub(super) fn slow_down(&mut self, now: Timestamp, policy: &RetryPolicy, hold: u32) -> bool {
+        let new = self.slowed_until.is_none_or(|until| until <= now);
+        let less = if new { self.window / 2.0 } else { self.window - 1.0 };
+        self.window = less.max(1.0);
+        if new {
+            self.slowed_until = Some(now + policy.base);
         }
-        self.window = (self.window / 2.0).max(1.0);
-        self.slowed_until = Some(now + OCCASION);
-        true
+        self.grows_at = self.grows_at.max(Some(now + policy.base.saturating_mul(hold)));
+        new
     }
 
     /// Twilio answered as it does to credentials that it accepts; answers
     /// whether the circuit was open.
-    pub(super) fn accepted(&mut self) -> bool {
-        self.throttles = 0;
-        self.window = (self.window + 1.0 / self.window).min(self.max_window);
+    pub(super) fn accepted(&mut self, now: Timestamp) -> bool {
+        if self.grows_at.is_none_or(|at| at <= now) {
+            self.throttles = 0;
+            self.window = (self.window + 1.0 / self.window).min(self.max_window);
+        }
         matches!(std::mem::take(&mut self.circuit), Circuit::Open { .. })
     }
 
@@ -168,8 +186,8 @@ mod tests {
         lane.in_flight = 0;
         assert!(!lane.refused(now));
         assert!(lane.opens_at(now).unwrap() > now + FIRST_PROBE);
-        assert!(lane.accepted());
-        assert!(!lane.accepted());
+        assert!(lane.accepted(now));
+        assert!(!lane.accepted(now));
         assert_eq!(lane.free(now), 8);
     }
 
@@ -190,12 +208,16 @@ mod tests {
         let policy = RetryPolicy::default();
         let mut now = Timestamp::from_millis(0);
         let mut lane = Lane::new(8);
-        for _ in 0..8 {
+        for _ in 0..3 {
             lane.throttled(now, Some(Duration::from_secs(5)), &policy);
         }
         assert_eq!(lane.free(now), 0);
         now = now + Duration::from_secs(5);
-        assert_eq!(lane.free(now), 4);
+        assert_eq!(lane.free(now), 2, "half of eight, less the two others");
+        lane.throttled(now, None, &policy);
+        lane.accepted(now);
+        now = now + Duration::from_secs(3);
+        assert_eq!(lane.free(now), 1, "it does not grow at once");
         for _ in 0..100 {
             lane.throttled(now, Some(Duration::from_secs(5)), &policy);
             now = now + Duration::from_secs(600);
@@ -203,7 +225,7 @@ mod tests {
         assert_eq!(lane.free(now), 1);
         for (calls, share) in [(1, 2), (2, 2), (1, 3), (100, 8)] {
             for _ in 0..calls {
-                lane.accepted();
+                lane.accepted(now);
             }
             assert_eq!(lane.free(now), share);
         }
@@ -219,7 +241,7 @@ mod tests {
             let mut now = now;
             for _ in 0..12 {
                 lane.throttled(now, None, &policy);
-                now = lane.opens_at(now).unwrap_or(now) + OCCASION;
+                now = lane.opens_at(now).unwrap_or(now) + policy.base;
             }
             lane.throttled(now, None, &policy);
             lane.opens_at(now).map_or(Duration::ZERO, |opens| opens.since(now))

@@ -15,7 +15,7 @@ use tracing::{Instrument, debug, debug_span, error, warn};
 use super::{
     call::{CallResult, Effect},
     control::{Control, Drain, DrainRequest},
-    lane::Lane,
+    lane::{HOLD, Lane},
     mode::Mode,
     retry::{RetryPolicy, jitter},
     transport::BoxTransport,
@@ -141,7 +141,7 @@ impl Worker {
         let now = self.delivery.clock.now();
         for account in self.delivery.control.take_giving_way() {
             let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
-            lane.throttled(now, None, &self.delivery.retry);
+            lane.give_way(now, &self.delivery.retry);
         }
         self.lanes.retain(|_, lane| !lane.is_idle(now));
         let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
@@ -239,7 +239,7 @@ impl Worker {
         lane.in_flight = lane.in_flight.saturating_sub(1);
         match decision.effect {
             Effect::Accepted => {
-                if lane.accepted() {
+                if lane.accepted(now) {
                     warn!(account = %entry.account, "credentials are accepted again");
                 }
             }
@@ -258,7 +258,7 @@ impl Worker {
             }
             Effect::Throttled(asked) => lane.throttled(now, asked, &self.delivery.retry),
             Effect::SlowDown => {
-                lane.slow_down(now);
+                lane.slow_down(now, &self.delivery.retry, HOLD);
             }
             Effect::Pause(wait) => lane.pause(now + wait),
             Effect::None => {}

@@ -7,6 +7,7 @@ mod failing_store;
 mod origins;
 mod resilience;
 mod retries;
+mod sharing;
 #[path = "../support/mod.rs"]
 mod support;
 mod transport;

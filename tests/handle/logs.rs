@@ -11,6 +11,7 @@ use http::Request;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{Confirmation, CorrelationId, link_query, simulator::Answer};
+use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
@@ -20,6 +21,24 @@ use crate::support::{
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// What this thread logs from here on, until the guard is dropped.
+    fn of(level: LevelFilter) -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
+    }
+}
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -34,11 +53,13 @@ impl io::Write for Log {
 
 /// A send through the layer, with the id in a link of its text.
 async fn send(world: &World, id: &str) {
+    let text = format!("Body=MARKEDTEXT+https%3A%2F%2Fa.example%2Fconfirm%3Fid%3D{id}");
+    send_form(world, &text).await;
+}
+
+async fn send_form(world: &World, fields: &str) {
     let layer = world.feedback.provide_layer().correlate(link_query("id"));
-    let form = format!(
-        "To=%2B15558675310&From=%2B15557122661\
-         &Body=MARKEDTEXT+https%3A%2F%2Fa.example%2Fconfirm%3Fid%3D{id}"
-    );
+    let form = format!("To=%2B15558675310&From=%2B15557122661&{fields}");
     let request = Request::post(format!("{}/Accounts/{AC}/Messages.json", world.server.base_url()))
         .header("authorization", "Bearer MARKEDSENDER")
         .header("content-type", "application/x-www-form-urlencoded")
@@ -97,16 +118,7 @@ async fn eventful(world: &World, store: &SwitchStore) {
 
 #[tokio::test]
 async fn a_whole_loop_logs_no_number_no_id_no_text_and_no_credential() {
-    let log = Log::default();
-    let subscriber = {
-        let log = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(LevelFilter::TRACE)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish()
-    };
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::of(LevelFilter::TRACE);
     let site = Site::new().await;
     let store = SwitchStore::new(&site.time);
     let builder = site
@@ -117,7 +129,7 @@ async fn a_whole_loop_logs_no_number_no_id_no_text_and_no_credential() {
     let world = site.world(builder);
     eventful(&world, &store).await;
 
-    let log = String::from_utf8(log.0.lock().expect("no panic").clone()).expect("UTF-8");
+    let log = log.text();
     for event in [
         "message tracked",
         "feedback queued",
@@ -148,4 +160,37 @@ async fn a_whole_loop_logs_no_number_no_id_no_text_and_no_credential() {
         let line = log.lines().find(|line| line.contains(personal));
         assert_eq!(line, None, "{personal}");
     }
+}
+
+#[tokio::test]
+async fn each_mistake_is_told_once() {
+    let (log, _guard) = Log::of(LevelFilter::WARN);
+    let world = World::with(|builder| builder.tag_if(|_| false)).await;
+    for n in 0..3 {
+        send(&world, &format!("{n}")).await;
+        assert_eq!(world.feedback.confirm(n.to_string()).await, Confirmation::NeverTagged);
+        send_form(&world, "Body=x&ProvideFeedback=true").await;
+    }
+    for n in 0..100 {
+        assert_eq!(world.feedback.confirm(format!("unknown {n}")).await, Confirmation::Unknown);
+    }
+    let log = log.text();
+    for told in [
+        "with ProvideFeedback=true and without a correlation id",
+        "sent without ProvideFeedback=true",
+        "Do several processes serve this application",
+    ] {
+        assert_eq!(log.matches(told).count(), 1, "{told}\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn known_ids_raise_no_suspicion() {
+    let (log, _guard) = Log::of(LevelFilter::WARN);
+    let world = World::new().await;
+    for n in 0..40 {
+        world.act(&format!("{n}")).await;
+        assert_eq!(world.feedback.confirm(format!("unknown {n}")).await, Confirmation::Unknown);
+    }
+    assert_eq!(log.text(), "");
 }
