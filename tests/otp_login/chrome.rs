@@ -113,7 +113,7 @@ impl Chrome {
 
     pub async fn look(&self, width: u32, height: u32, scheme: &str) {
         let screen = json!({
-            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
         });
         self.cdp("Emulation.setDeviceMetricsOverride", screen).await;
         let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });

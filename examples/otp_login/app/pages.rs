@@ -167,7 +167,7 @@ pub fn session(session: &Session, ledger: &[LedgerEntry]) -> Page {
          <dl><dt>Number</dt><dd>{}</dd>\
          <dt>Since</dt><dd>{} UTC</dd>\
          <dt>By</dt><dd>{by}</dd></dl>\
-         <h2>What Twilio knows</h2><ul class=\"ledger\">{rows}</ul>\
+         <h2>What became of your texts</h2><ul class=\"ledger\">{rows}</ul>\
          <form method=\"post\" action=\"/signout\"><button class=\"quiet\">Sign out</button></form>",
         Escaped(&session.phone),
         format_time(session.since, "%-d %B %Y, %H:%M"),

@@ -64,7 +64,7 @@ async fn phone(State(twilio): State<Simulator>) -> Html<String> {
 fn bubble(message: &SimulatedMessage) -> String {
     let (class, knows) = match message.outcome() {
         Outcome::Confirmed => (" good", "Twilio knows: confirmed"),
-        Outcome::Unconfirmed if message.provide_feedback() => ("", "waiting for you"),
+        Outcome::Unconfirmed if message.provide_feedback() => ("", "unconfirmed"),
         Outcome::Unconfirmed => ("", "not tracked"),
     };
     format!(
