@@ -47,31 +47,7 @@ impl Chrome {
     }
 
     async fn start(profile: &Path) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| match error.kind() {
-                ErrorKind::NotFound => panic!(
-                    "this test drives a real browser, and chromedriver is not on the PATH: \
-                     install it and Chromium (Debian: apt-get install chromium chromium-driver)"
-                ),
-                _ => panic!("chromedriver does not start: {error}"),
-            });
-        let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
-        let port = async {
-            while let Some(line) = lines.next_line().await.expect("chromedriver's output") {
-                if let Some((_, port)) = line.split_once("started successfully on port ") {
-                    return port.trim_end_matches('.').to_owned();
-                }
-            }
-            panic!("chromedriver ended without a word of its port")
-        };
-        let url = format!("http://127.0.0.1:{}", soon("chromedriver's port", port).await);
-        // It must be able to write on.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-
+        let (driver, url) = start_driver().await;
         let profile = format!("--user-data-dir={}", profile.display());
         let arguments = [
             "--headless",
@@ -162,4 +138,38 @@ impl Chrome {
         let script = format!("return {expression}");
         self.page.execute(&script, Vec::new()).await.expect("a value")
     }
+}
+
+/// A driver, and where it listens.
+async fn start_driver() -> (Child, String) {
+    // It takes a port that is free for IPv4 and ends if IPv6 has it in use.
+    for _ in 0..10 {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| match error.kind() {
+                ErrorKind::NotFound => panic!(
+                    "this test drives a real browser, and chromedriver is not on the PATH: \
+                     install it and Chromium (Debian: apt-get install chromium chromium-driver)"
+                ),
+                _ => panic!("chromedriver does not start: {error}"),
+            });
+        let mut lines = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
+        let port = async {
+            while let Some(line) = lines.next_line().await.expect("chromedriver's output") {
+                if let Some((_, port)) = line.split_once("started successfully on port ") {
+                    return Some(port.trim_end_matches('.').to_owned());
+                }
+            }
+            None
+        };
+        if let Some(port) = soon("chromedriver's port", port).await {
+            // It must be able to write on.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return (driver, format!("http://127.0.0.1:{port}"));
+        }
+    }
+    panic!("chromedriver found no port, ten times")
 }
