@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::oneshot, task::JoinSet, time::timeout};
 
-use super::transport::{Answer, BoxError, Transport};
+use super::transport::{Answer, BoxError, Transport, begin};
 use crate::{
     AccountSid, BaseUrl, MessageSid,
     twilio::{AllowedOrigins, Directory, Verdict, feedback_request, judge},
@@ -80,9 +80,12 @@ impl PreflightRequest {
                 found.push(AccountPreflight { account, verdict });
                 continue;
             };
-            let exchange = transport.exchange(request);
+            let exchange = begin(transport, request);
             calls.spawn(async move {
-                let answer = timeout(call_timeout, exchange).await.ok();
+                let answer = match exchange {
+                    Some(exchange) => timeout(call_timeout, exchange).await.ok(),
+                    None => None,
+                };
                 AccountPreflight { account, verdict: verdict(answer) }
             });
         }

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     future::{Future, poll_fn},
+    panic::{self, AssertUnwindSafe},
     pin::{Pin, pin},
     time::Duration,
 };
@@ -17,7 +18,7 @@ use crate::twilio::{FeedbackBody, error_code};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type BoxTransport = Box<dyn Transport + Send>;
-type Exchange = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+pub(super) type Exchange = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
 
 /// What is left of Twilio's answer once it has been read.
 #[derive(Debug)]
@@ -30,6 +31,15 @@ pub(crate) struct Answer {
 
 pub(crate) trait Transport {
     fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange;
+}
+
+/// Begins a call; `None` if the service, which is the application's, panicked
+/// when it was cloned for it.
+pub(super) fn begin(
+    transport: &mut dyn Transport,
+    request: Request<FeedbackBody>,
+) -> Option<Exchange> {
+    panic::catch_unwind(AssertUnwindSafe(|| transport.exchange(request))).ok()
 }
 
 /// Makes a transport of a Tower service.

@@ -2,7 +2,6 @@ use std::{
     collections::{BTreeMap, HashMap},
     error::Error,
     future::{Future, poll_fn},
-    panic::{self, AssertUnwindSafe},
     pin::pin,
     sync::Arc,
     task::Poll,
@@ -18,7 +17,7 @@ use super::{
     lane::{HOLD, Lane},
     mode::Mode,
     retry::{RetryPolicy, jitter},
-    transport::BoxTransport,
+    transport::{BoxTransport, begin},
 };
 use crate::{
     AccountSid, Clock, Timestamp,
@@ -201,11 +200,7 @@ impl Worker {
         } else {
             Err(CallResult::NoCredentials)
         }
-        .and_then(|request| {
-            // The service is the application's: its clone may panic.
-            panic::catch_unwind(AssertUnwindSafe(|| self.transport.exchange(request)))
-                .map_err(|_| CallResult::Panicked)
-        });
+        .and_then(|request| begin(&mut *self.transport, request).ok_or(CallResult::Panicked));
         if exchange.is_ok() {
             delivery.control.counters.calls.increment();
         }

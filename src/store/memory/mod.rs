@@ -10,6 +10,7 @@
 //! after a crash, and another process cannot confirm what this one sent. It is
 //! bounded in every direction, whatever arrives.
 
+mod builder;
 mod chain;
 mod expiry;
 mod outbox;
@@ -21,10 +22,11 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
 };
 
+pub use self::builder::MemoryStoreBuilder;
 use self::{
+    builder::Settings,
     chain::{Chain, Held, Progress, Stage},
     expiry::{ExpiryQueue, Hint},
     outbox::Outbox,
@@ -35,7 +37,7 @@ use super::{
     LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs,
     Settlement, StoreCounts, StoreFuture, TrackedMessage,
 };
-use crate::{Clock, CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
+use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
@@ -54,66 +56,19 @@ pub struct MemoryStore {
     settings: Settings,
 }
 
-#[derive(Debug, Clone)]
-struct Settings {
-    max_messages: usize,
-    max_outbox: usize,
-    max_dead_letters: usize,
-    ledger_retention: Duration,
-    dead_letter_retention: Duration,
-    clock: Clock,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing in here can panic half way through a change.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Sets the bounds of a [`MemoryStore`].
-#[derive(Debug, Clone)]
-#[must_use = "a builder does nothing until `build` is called"]
-pub struct MemoryStoreBuilder(Settings);
-
-impl MemoryStoreBuilder {
-    /// How many messages it holds at most, confirmed and delivered ones
-    /// included: 1,000,000 by default, at about 430 bytes each. At the bound
-    /// the oldest goes that is not in the outbox and no dead letter.
-    pub fn max_messages(mut self, max: usize) -> Self {
-        self.0.max_messages = max;
-        self
+impl MemoryStore {
+    /// Starts from the default bounds.
+    pub fn builder() -> MemoryStoreBuilder {
+        MemoryStoreBuilder::new()
     }
 
-    /// How many confirmed messages wait for delivery at most: 100,000 by
-    /// default. At the bound a confirm is refused.
-    pub fn max_outbox(mut self, max: usize) -> Self {
-        self.0.max_outbox = max;
-        self
-    }
-
-    /// How many dead letters are kept at most: 10,000 by default. Beyond it the
-    /// oldest is dropped.
-    pub fn max_dead_letters(mut self, max: usize) -> Self {
-        self.0.max_dead_letters = max;
-        self
-    }
-
-    /// How long a delivered message stays in the ledger: one day by default.
-    pub fn ledger_retention(mut self, retention: Duration) -> Self {
-        self.0.ledger_retention = retention;
-        self
-    }
-
-    /// How long a dead letter is kept: 30 days by default.
-    pub fn dead_letter_retention(mut self, retention: Duration) -> Self {
-        self.0.dead_letter_retention = retention;
-        self
-    }
-
-    /// The clock that leases, retries and expiry go by.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.0.clock = clock;
-        self
-    }
-
-    /// The store, empty.
-    #[must_use]
-    pub fn build(self) -> MemoryStore {
-        MemoryStore {
+    fn with(settings: Settings) -> Self {
+        Self {
             by_key: Shards::new(),
             by_sid: Shards::new(),
             outbox: Mutex::default(),
@@ -123,27 +78,8 @@ impl MemoryStoreBuilder {
             evicted: AtomicU64::new(0),
             dead_dropped: AtomicU64::new(0),
             expired: AtomicU64::new(0),
-            settings: self.0,
+            settings,
         }
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing in here can panic half way through a change.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl MemoryStore {
-    /// Starts from the default bounds.
-    pub fn builder() -> MemoryStoreBuilder {
-        MemoryStoreBuilder(Settings {
-            max_messages: 1_000_000,
-            max_outbox: 100_000,
-            max_dead_letters: 10_000,
-            ledger_retention: Duration::from_secs(24 * 60 * 60),
-            dead_letter_retention: Duration::from_secs(30 * 24 * 60 * 60),
-            clock: Clock::system(),
-        })
     }
 
     /// A store with the default bounds.
