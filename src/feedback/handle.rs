@@ -186,7 +186,13 @@ impl MessageFeedback {
             .map(|messages| messages > 0)
     }
 
-    /// What became of the messages under `id`, the newest first.
+    /// What became of the messages under `id`, the newest first: when each was
+    /// sent, when its action happened, when Twilio took the feedback and after
+    /// how many calls, or why not.
+    ///
+    /// A message that was delivered is remembered for as long as the store's
+    /// settings say: in memory,
+    /// [`ledger_retention`](crate::store::MemoryStoreBuilder::ledger_retention).
     ///
     /// # Errors
     ///
