@@ -8,7 +8,6 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
-use http_body::Body;
 
 use super::{layer::Options, read_form::FailedForm};
 use crate::{
@@ -78,16 +77,6 @@ impl<C> Options<C> {
     }
 
     /// Recognises a create whose form can be read; removes the id's header.
-    pub(super) fn create<B: Body>(&self, request: &mut Request<B>) -> Option<Create> {
-        // Most requests are none: they are let go before anything is touched.
-        match_create(request.method(), request.uri().path())?;
-        let size = request.body().size_hint().exact();
-        let method = request.method().clone();
-        let uri = request.uri().clone();
-        let in_extensions = id_in(request.extensions());
-        self.create_of(&method, &uri, request.headers_mut(), in_extensions, size)
-    }
-
     pub(super) fn create_of(
         &self,
         method: &Method,

@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use tower_service::Service;
 
@@ -12,9 +12,10 @@ use super::{
     body::ProvideFeedbackBody,
     future::ResponseFuture,
     layer::ProvideFeedbackLayer,
+    plan::id_in,
     read_form::{FormRead, ReadForm},
 };
-use crate::Correlate;
+use crate::{Correlate, twilio::match_create};
 
 /// Tags the sends that an action can confirm, and remembers their SIDs.
 ///
@@ -63,8 +64,17 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(create) = self.layer.options.create(&mut request) else {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        // Most requests are none: they are let go before anything is touched.
+        if match_create(request.method(), request.uri().path()).is_none() {
+            return ResponseFuture::sending(self.inner.call(request), None);
+        }
+        let (mut parts, body) = request.into_parts();
+        let Parts { method, uri, headers, extensions, .. } = &mut parts;
+        let size = body.size_hint().exact();
+        let create = self.layer.options.create_of(method, uri, headers, id_in(extensions), size);
+        let request = Request::from_parts(parts, body);
+        let Some(create) = create else {
             return ResponseFuture::sending(self.inner.call(request), None);
         };
         let mut form = ReadForm::new(request);

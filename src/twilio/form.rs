@@ -67,8 +67,13 @@ pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
     if !is_encoded(raw) {
         return String::from_utf8_lossy(raw);
     }
-    let spaced: Vec<u8> = raw.iter().map(|&byte| if byte == b'+' { b' ' } else { byte }).collect();
-    let decoded: Vec<u8> = percent_decode(&spaced).collect();
+    let mut decoded = Vec::with_capacity(raw.len());
+    for (index, word) in raw.split(|&byte| byte == b'+').enumerate() {
+        if index > 0 {
+            decoded.push(b' ');
+        }
+        decoded.extend(percent_decode(word));
+    }
     Cow::Owned(match String::from_utf8(decoded) {
         Ok(text) => text,
         Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
