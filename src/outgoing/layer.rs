@@ -25,6 +25,12 @@ pub(super) struct Options<C> {
 
 impl MessageFeedback {
     /// The layer around the client that sends messages to Twilio.
+    ///
+    /// Where its futures run on a Tokio runtime, that runtime needs its timer
+    /// (`enable_time` or `enable_all`), which bounds the wait for the SID: without
+    /// it, an answer whose body does not come at once panics, as any use of
+    /// Tokio's time does. Without a runtime it works, and nothing is bounded in
+    /// time.
     pub fn provide_layer(&self) -> ProvideFeedbackLayer {
         ProvideFeedbackLayer {
             options: Arc::new(Options {
