@@ -11,7 +11,7 @@ mod worker;
 
 pub(crate) use self::{
     control::{Control, Drain},
-    retry::jitter,
+    retry::store_backoff,
     transport::{BoxError, BoxTransport, ServiceTransport},
     worker::{Delivery, Worker},
 };

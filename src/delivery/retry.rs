@@ -127,8 +127,15 @@ impl Default for RetryPolicy {
     }
 }
 
+/// The pause after a store has failed `failures` times in a row: never nothing,
+/// or a store that fails at once would become a hot loop.
+pub(crate) fn store_backoff(failures: u32) -> Duration {
+    let bound = Duration::from_millis(50) * (1 << failures.min(7));
+    bound / 2 + jitter(bound / 2)
+}
+
 /// A random time from zero to `bound`.
-pub(crate) fn jitter(bound: Duration) -> Duration {
+pub(super) fn jitter(bound: Duration) -> Duration {
     bound.mul_f64(fastrand::f64())
 }
 

@@ -16,7 +16,7 @@ use super::{
     control::{Control, Drain, DrainRequest},
     lane::{HOLD, Lane},
     mode::Mode,
-    retry::{RetryPolicy, jitter},
+    retry::{RetryPolicy, store_backoff},
     transport::{BoxTransport, begin},
 };
 use crate::{
@@ -182,12 +182,11 @@ impl Worker {
     fn call(&mut self, entry: Leased) {
         let delivery = &self.delivery;
         if delivery.control.modes.of(&entry.base_url) != Mode::On {
-            self.unsettled.push(Settlement {
-                id: entry.id,
-                token: entry.token,
-                attempts: entry.attempts,
-                settled_as: SettledAs::Retry(WITHHELD),
-            });
+            self.unsettled.push(Settlement::new(
+                &entry,
+                entry.attempts,
+                SettledAs::Retry(WITHHELD),
+            ));
             return;
         }
         let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
@@ -263,12 +262,7 @@ impl Worker {
         if decision.effect != Effect::Refused {
             self.report(&entry, &result, decision.settled_as);
         }
-        self.unsettled.push(Settlement {
-            id: entry.id,
-            token: entry.token,
-            attempts: decision.attempts,
-            settled_as: decision.settled_as,
-        });
+        self.unsettled.push(Settlement::new(&entry, decision.attempts, decision.settled_as));
     }
 
     fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {
@@ -334,9 +328,7 @@ impl Worker {
             warn!(error, "the store failed; delivery waits");
         }
         self.store_errors = self.store_errors.saturating_add(1);
-        // Never without a pause: a store that fails at once must not become a hot loop.
-        let bound = Duration::from_millis(50) * (1 << self.store_errors.min(7));
-        let next = self.delivery.clock.now() + bound / 2 + jitter(bound / 2);
+        let next = self.delivery.clock.now() + store_backoff(self.store_errors);
         Outlook { next: Some(next), nothing_due: false, more_to_come: true }
     }
 
@@ -409,12 +401,11 @@ impl Worker {
                 Ok(ended) => self.call_ended(Ok(ended)),
                 Err(error) => {
                     if let Some(entry) = self.in_flight.remove(&error.id()) {
-                        self.unsettled.push(Settlement {
-                            id: entry.id,
-                            token: entry.token,
-                            attempts: entry.attempts,
-                            settled_as: SettledAs::Retry(Duration::ZERO),
-                        });
+                        self.unsettled.push(Settlement::new(
+                            &entry,
+                            entry.attempts,
+                            SettledAs::Retry(Duration::ZERO),
+                        ));
                     }
                 }
             }

@@ -15,7 +15,7 @@ use tracing::debug;
 use super::{deferred::Deferred, shared::Shared};
 use crate::{
     Timestamp,
-    delivery::jitter,
+    delivery::store_backoff,
     store::{ConfirmOutcome, ConfirmTarget, StoreError, TrackedMessage},
 };
 
@@ -46,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     failures = failures.saturating_add(1);
                     let reason: &(dyn Error + 'static) = &error;
                     debug!(error = reason, failures, "the store fails; what is deferred waits");
-                    Some(shared.clock.now() + backoff(failures))
+                    Some(shared.clock.now() + store_backoff(failures))
                 }
             };
         }
@@ -83,11 +83,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
         })
         .await;
     }
-}
-
-fn backoff(failures: u32) -> Duration {
-    let bound = Duration::from_millis(50) * (1 << failures.min(7));
-    bound / 2 + jitter(bound / 2)
 }
 
 /// Brings everything deferred to the store, in the order it came.

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::FromRequestParts;
 use http::{Extensions, request::Parts};
 
-use super::rejection::MissingFeedbackLayer;
+use super::{guard::held_back, rejection::MissingFeedbackLayer};
 use crate::{Confirmation, CorrelationId, CorrelationKeys, MessageFeedback};
 
 /// What the handle's layer leaves in a request for the extractors.
@@ -31,8 +31,7 @@ impl TrackingContext {
     /// Whether the guard lets a confirm through; one that it holds back counts.
     fn lets_through(&self) -> bool {
         if self.no_action {
-            self.feedback.shared().confirms.not_an_action.increment();
-            tracing::debug!("not an action: HEAD, OPTIONS, a prefetch or a preview");
+            held_back(self.feedback.shared());
         }
         !self.no_action
     }

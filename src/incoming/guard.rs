@@ -1,5 +1,7 @@
 use http::{HeaderMap, Method};
 
+use crate::feedback::Shared;
+
 /// Whether a request says of itself that no user is behind it.
 pub(super) fn is_no_action(method: &Method, headers: &HeaderMap) -> bool {
     /// `Sec-Purpose` is the standard (Fetch); Chrome and Safari sent `Purpose`,
@@ -10,6 +12,12 @@ pub(super) fn is_no_action(method: &Method, headers: &HeaderMap) -> bool {
             .iter()
             .flat_map(|name| headers.get_all(*name))
             .any(|value| is_fetched_ahead(value.as_bytes()))
+}
+
+/// Counts a confirm that the guard held back.
+pub(super) fn held_back(shared: &Shared) {
+    shared.confirms.not_an_action.increment();
+    tracing::debug!("not an action: HEAD, OPTIONS, a prefetch or a preview");
 }
 
 fn is_fetched_ahead(purpose: &[u8]) -> bool {

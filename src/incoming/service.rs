@@ -8,7 +8,7 @@ use tower_service::Service;
 
 use super::{
     future::ConfirmFuture,
-    guard::is_no_action,
+    guard::{held_back, is_no_action},
     layer::ConfirmLayer,
     predicate::{GoodAnswer, Predicate},
     source::IdSource,
@@ -64,8 +64,7 @@ where
         let id = options.source.find(&mut parts);
         let mut keys = id.and_then(|id| shared.keyring.keys(&id));
         if keys.is_some() && is_no_action(&parts.method, &parts.headers) {
-            shared.confirms.not_an_action.increment();
-            tracing::debug!("not an action: HEAD, OPTIONS, a prefetch or a preview");
+            held_back(shared);
             keys = None;
         }
         let future = self.inner.call(Request::from_parts(parts, body));
