@@ -167,10 +167,11 @@ impl Worker {
         // What is withheld goes back at once.
         self.settle().await?;
         // What is due but over an account's bound goes when one of its calls ends.
-        let due_at = answer.next_due.filter(|due| !due.is_zero()).map(|due| now + due);
+        let due_at = answer.next_due.map(|due| now + due);
         let next = [due_at, lanes_open_at, poll_at].into_iter().flatten().min();
         let paused = self.lanes.values().any(|lane| !lane.is_open() && lane.is_paused(now));
-        Ok(Outlook { next, nothing_due, more_to_come: answer.next_due.is_some() || paused })
+        let more_to_come = answer.more_due || answer.next_due.is_some() || paused;
+        Ok(Outlook { next, nothing_due, more_to_come })
     }
 
     /// Whether nothing may be posted at all.

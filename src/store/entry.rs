@@ -101,13 +101,55 @@ pub enum ConfirmOutcome {
     Full,
 }
 
-/// An entry of the outbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EntryId(pub u64);
+impl ConfirmOutcome {
+    /// Of the outcomes for several messages, the one that asks most of the caller.
+    pub(crate) fn most_telling(self, other: Self) -> Self {
+        use ConfirmOutcome::{AlreadyConfirmed, Full, Queued, Unknown};
+        match (self, other) {
+            (Full, _) | (_, Full) => Full,
+            (Queued, _) | (_, Queued) => Queued,
+            (AlreadyConfirmed, _) | (_, AlreadyConfirmed) => AlreadyConfirmed,
+            (Unknown, Unknown) => Unknown,
+        }
+    }
+}
 
-/// What proves that a lease is still one's own. Each lease has a new one.
+/// An entry of the outbox, by the number that its store gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EntryId(u64);
+
+impl EntryId {
+    /// The entry with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What proves that a lease is still one's own: an entry that is leased again
+/// has another one, from whichever process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct LeaseToken(pub u64);
+pub struct LeaseToken(u64);
+
+impl LeaseToken {
+    /// The token with this number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
 
 /// How often an entry was tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -164,16 +206,19 @@ impl LeaseRequest {
 pub struct LeaseAnswer {
     /// The leased entries, the accounts in turn.
     pub entries: Vec<Leased>,
-    /// How long until the next entry is due, among the accounts whose bound was
-    /// not zero; zero if the request's bounds left due ones behind.
+    /// How long until the next of the entries is due that are not due yet, among
+    /// the accounts whose bound was not zero. A store that is spread over shards
+    /// may know less than all of them.
     pub next_due: Option<Duration>,
+    /// Whether the request's bounds left due ones behind, among the same accounts.
+    pub more_due: bool,
 }
 
 impl LeaseAnswer {
     /// An answer.
     #[must_use]
-    pub const fn new(entries: Vec<Leased>, next_due: Option<Duration>) -> Self {
-        Self { entries, next_due }
+    pub const fn new(entries: Vec<Leased>, next_due: Option<Duration>, more_due: bool) -> Self {
+        Self { entries, next_due, more_due }
     }
 }
 
@@ -289,6 +334,30 @@ pub enum FailureKind {
     GaveUp,
     /// The message's origin is not one that the builder allows.
     OriginNotAllowed,
+}
+
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+impl FailureKind {
+    /// The number that stores keep for it.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Rejected => 1,
+            Self::NotFound => 2,
+            Self::GaveUp => 3,
+            Self::OriginNotAllowed => 4,
+        }
+    }
+
+    /// What a number stands for. One that a later version wrote is a failure all
+    /// the same.
+    pub(crate) const fn from_code(code: u8) -> Self {
+        match code {
+            2 => Self::NotFound,
+            3 => Self::GaveUp,
+            4 => Self::OriginNotAllowed,
+            _ => Self::Rejected,
+        }
+    }
 }
 
 /// What a store did with one settlement.

@@ -43,6 +43,7 @@ pub enum LedgerStatus {
     /// Nobody has confirmed it.
     Pending,
     /// It is in the outbox.
+    #[non_exhaustive]
     Queued {
         /// When the action was confirmed.
         confirmed_at: Timestamp,
@@ -50,6 +51,7 @@ pub enum LedgerStatus {
         attempts: Attempts,
     },
     /// Twilio has the feedback.
+    #[non_exhaustive]
     Delivered {
         /// When the action was confirmed.
         confirmed_at: Timestamp,
@@ -59,6 +61,7 @@ pub enum LedgerStatus {
         attempts: Attempts,
     },
     /// Twilio will never take it: a dead letter.
+    #[non_exhaustive]
     Dead {
         /// When the action was confirmed.
         confirmed_at: Timestamp,
@@ -71,11 +74,41 @@ pub enum LedgerStatus {
     },
 }
 
+impl LedgerStatus {
+    /// In the outbox.
+    #[must_use]
+    pub const fn queued(confirmed_at: Timestamp, attempts: Attempts) -> Self {
+        Self::Queued { confirmed_at, attempts }
+    }
+
+    /// Taken by Twilio.
+    #[must_use]
+    pub const fn delivered(
+        confirmed_at: Timestamp,
+        delivered_at: Timestamp,
+        attempts: Attempts,
+    ) -> Self {
+        Self::Delivered { confirmed_at, delivered_at, attempts }
+    }
+
+    /// A dead letter.
+    #[must_use]
+    pub const fn dead(
+        confirmed_at: Timestamp,
+        died_at: Timestamp,
+        attempts: Attempts,
+        failure: Failure,
+    ) -> Self {
+        Self::Dead { confirmed_at, died_at, attempts, failure }
+    }
+}
+
 /// How much a store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct StoreCounts {
-    /// Messages of any status.
+    /// Messages of any status: an estimate, where a store would have to read all
+    /// of them to count them.
     pub messages: u64,
     /// Confirmed ones that Twilio has not acknowledged yet.
     pub outbox: u64,

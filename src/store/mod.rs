@@ -20,6 +20,10 @@ pub use self::{
 };
 use crate::{CorrelationKeys, MessageSid};
 
+/// A message is taken for scheduled if it is sent this long from now or later:
+/// Twilio's `SendAt` lies at least five minutes ahead, clocks differ by less.
+pub(crate) const SCHEDULED: Duration = Duration::from_secs(60);
+
 /// What an operation of a store returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 

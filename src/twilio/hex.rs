@@ -1,7 +1,7 @@
 /// 32 hexadecimal digits, kept with the letter case they were written in.
 ///
 /// Twilio declares `[0-9a-fA-F]{32}`; a SID must go back to it as it came.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Hex32 {
     bytes: [u8; 16],
     /// One bit a digit, most significant first: the letter was upper case.
@@ -28,6 +28,23 @@ impl Hex32 {
         Some(Self { bytes, upper })
     }
 
+    /// The 16 bytes, and four more if any letter is upper case: in the order of
+    /// `Ord`.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(super) fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.bytes);
+        if self.upper != [0; 4] {
+            out.extend(self.upper);
+        }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(super) fn unpack(packed: &[u8]) -> Option<Self> {
+        let (bytes, upper) = packed.split_first_chunk()?;
+        let upper = if upper.is_empty() { [0; 4] } else { upper.try_into().ok()? };
+        Some(Self { bytes: *bytes, upper })
+    }
+
     pub(super) fn write(&self, out: &mut [u8]) {
         for (index, slot) in out.iter_mut().enumerate().take(32) {
             let byte = self.bytes[index / 2];
@@ -39,5 +56,30 @@ impl Hex32 {
                 digit.to_ascii_uppercase()
             };
         }
+    }
+}
+
+#[cfg(all(test, any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packed_digits_come_back_as_they_were_and_keep_their_order() {
+        let texts = [
+            "00000000000000000000000000000000",
+            "0123456789abcdef0123456789abcdeF",
+            "0123456789ABCDEF0123456789abcdef",
+            "ffffffffffffffffffffffffffffffff",
+        ];
+        let digits = texts.map(|text| Hex32::parse(text.as_bytes()).unwrap());
+        let packed = digits.map(|digits| {
+            let mut out = Vec::new();
+            digits.pack(&mut out);
+            out
+        });
+        assert_eq!(packed.each_ref().map(Vec::len), [16, 20, 20, 16]);
+        assert_eq!(packed.each_ref().map(|packed| Hex32::unpack(packed).unwrap()), digits);
+        assert!(packed.is_sorted() && digits.is_sorted());
+        assert_eq!(Hex32::unpack(&packed[1][..18]), None);
     }
 }

@@ -48,6 +48,19 @@ impl AccountSid {
     fn to_ascii(self) -> [u8; 34] {
         sid_ascii(*b"AC", &self.0)
     }
+
+    /// The SID as stores keep it: 16 bytes, or 20 if a letter is upper case.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn pack(self) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(20);
+        self.0.pack(&mut packed);
+        packed
+    }
+
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn unpack(packed: &[u8]) -> Option<Self> {
+        Hex32::unpack(packed).map(Self)
+    }
 }
 
 impl MessageSid {
@@ -67,6 +80,27 @@ impl MessageSid {
             MessagePrefix::Mm => *b"MM",
         };
         sid_ascii(prefix, &self.hex)
+    }
+
+    /// The SID as stores keep it: 17 bytes, or 21 if a letter is upper case. The
+    /// bytes have the order of the SIDs.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn pack(self) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(21);
+        packed.push(self.prefix as u8);
+        self.hex.pack(&mut packed);
+        packed
+    }
+
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn unpack(packed: &[u8]) -> Option<Self> {
+        let (prefix, hex) = packed.split_first()?;
+        let prefix = match prefix {
+            0 => MessagePrefix::Sm,
+            1 => MessagePrefix::Mm,
+            _ => return None,
+        };
+        Some(Self { prefix, hex: Hex32::unpack(hex)? })
     }
 }
 

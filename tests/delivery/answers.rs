@@ -28,7 +28,7 @@ async fn an_answer_that_is_final_makes_a_dead_letter_at_once() {
         world.twilio.answer_feedback(Answer::status(status));
         let sid = world.act("id").await;
         assert!(world.flush().await.is_empty(), "{status}");
-        let LedgerStatus::Dead { confirmed_at, died_at, attempts, failure } =
+        let LedgerStatus::Dead { confirmed_at, died_at, attempts, failure, .. } =
             world.status(sid).await
         else {
             panic!("{status} is final");

@@ -41,7 +41,7 @@ async fn a_confirm_becomes_one_call_as_twilio_documents_it() {
     assert_eq!(world.twilio.message(sid).expect("a message").outcome(), Outcome::Confirmed);
     assert!(matches!(
         world.status(sid).await,
-        LedgerStatus::Delivered { confirmed_at: START, delivered_at: START, attempts }
+        LedgerStatus::Delivered { confirmed_at: START, delivered_at: START, attempts, .. }
             if attempts.total == 1
     ));
     let stats = world.feedback.stats().delivery;

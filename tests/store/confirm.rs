@@ -199,10 +199,7 @@ fn the_ledger_says_when_it_was_confirmed() {
     fixture.advance(seconds(7));
     assert_eq!(
         fixture.status(1),
-        Some(LedgerStatus::Queued {
-            confirmed_at: START + seconds(7),
-            attempts: Attempts::default()
-        })
+        Some(LedgerStatus::queued(START + seconds(7), Attempts::default()))
     );
     assert_eq!(fixture.counts().oldest_outbox_age, Some(seconds(7)));
 }

@@ -112,10 +112,11 @@ impl Pair {
                 let mut request = LeaseRequest::new(limit, LEASE);
                 (request.accounts, request.other_accounts) = (vec![(account(0), small)], 2);
                 let answer = fixture.lease_as(&request);
-                let (leased, next_due) = model.lease(limit, small, at);
+                let (leased, next_due, more_due) = model.lease(limit, small, at);
                 let expected: Vec<_> = leased.iter().map(|n| sid(*n)).collect();
                 assert_eq!(sids(&answer), expected);
                 assert_eq!(answer.next_due, next_due);
+                assert_eq!(answer.more_due, more_due);
                 for (entry, n) in answer.entries.iter().zip(leased) {
                     let of = model.outbox.iter().find(|entry| entry.n == n).expect("leased");
                     assert_eq!(entry.attempts, of.attempts);

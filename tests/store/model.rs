@@ -90,7 +90,7 @@ impl Model {
             return ConfirmOutcome::Full;
         }
         let attempts = Attempts::default();
-        message.status = LedgerStatus::Queued { confirmed_at: now, attempts };
+        message.status = LedgerStatus::queued(now, attempts);
         let owner = message.tracked.account;
         self.outbox.push(Entry {
             n,
@@ -148,7 +148,7 @@ impl Model {
         limit: usize,
         small: usize,
         now: Timestamp,
-    ) -> (Vec<u64>, Option<Duration>) {
+    ) -> (Vec<u64>, Option<Duration>, bool) {
         let mut round: Vec<AccountSid> = self.outbox.iter().map(|entry| entry.owner).collect();
         round.sort();
         round.dedup();
@@ -177,8 +177,11 @@ impl Model {
                 break;
             }
         }
-        let due = self.outbox.iter().filter(|entry| round.contains(&entry.owner));
-        (leased, due.map(|entry| entry.due_at.since(now)).min())
+        let of_round = |entry: &&Entry| round.contains(&entry.owner);
+        let (due, later): (Vec<&Entry>, Vec<&Entry>) =
+            self.outbox.iter().filter(of_round).partition(|entry| entry.due_at <= now);
+        let next_due = later.iter().map(|entry| entry.due_at.since(now)).min();
+        (leased, next_due, !due.is_empty())
     }
 
     pub(crate) fn settle(
@@ -200,14 +203,14 @@ impl Model {
         let message = self.message(n).expect("a message of the outbox");
         let LedgerStatus::Queued { confirmed_at, .. } = message.status else { panic!("queued") };
         message.status = match to {
-            SettledAs::Retry(_) => LedgerStatus::Queued { confirmed_at, attempts },
+            SettledAs::Retry(_) => LedgerStatus::queued(confirmed_at, attempts),
             SettledAs::Delivered => {
                 message.expires_at = now + LEDGER;
-                LedgerStatus::Delivered { confirmed_at, delivered_at: now, attempts }
+                LedgerStatus::delivered(confirmed_at, now, attempts)
             }
             SettledAs::Dead(failure) => {
                 message.expires_at = now + DEAD_LETTERS;
-                LedgerStatus::Dead { confirmed_at, died_at: now, attempts, failure }
+                LedgerStatus::dead(confirmed_at, now, attempts, failure)
             }
             _ => panic!("a new way to settle"),
         };
@@ -235,7 +238,7 @@ impl Model {
             return ResendOutcome::Full;
         }
         let attempts = Attempts::default();
-        message.status = LedgerStatus::Queued { confirmed_at, attempts };
+        message.status = LedgerStatus::queued(confirmed_at, attempts);
         let owner = message.tracked.account;
         self.outbox.push(Entry {
             n,

@@ -14,11 +14,7 @@ fn a_delivered_entry_leaves_the_outbox_for_the_ledger() {
     assert_eq!(fixture.settle(&entry, SettledAs::Delivered), SettleOutcome::Settled);
     assert_eq!(
         fixture.status(1),
-        Some(LedgerStatus::Delivered {
-            confirmed_at: START,
-            delivered_at: START + seconds(3),
-            attempts: Attempts::new(1, 0),
-        })
+        Some(LedgerStatus::delivered(START, START + seconds(3), Attempts::new(1, 0)))
     );
     assert_eq!(fixture.sizes(), (1, 0, 0));
     assert_eq!(fixture.counts().oldest_outbox_age, None);
@@ -35,12 +31,7 @@ fn a_dead_entry_leaves_the_outbox_for_the_dead_letters() {
     fixture.settle_next(SettledAs::Dead(REJECTED));
     assert_eq!(
         fixture.status(1),
-        Some(LedgerStatus::Dead {
-            confirmed_at: START,
-            died_at: START + seconds(3),
-            attempts: Attempts::new(1, 0),
-            failure: REJECTED,
-        })
+        Some(LedgerStatus::dead(START, START + seconds(3), Attempts::new(1, 0), REJECTED))
     );
     assert_eq!(fixture.sizes(), (1, 0, 1));
     fixture.advance(seconds(10_000));
@@ -55,7 +46,7 @@ fn a_retry_is_due_when_it_says_and_keeps_its_attempts() {
     let attempts = Attempts::new(4, 2);
     let retry = Settlement::new(&entry, attempts, SettledAs::Retry(seconds(90)));
     assert_eq!(now(fixture.store.settle(std::slice::from_ref(&retry))), [SettleOutcome::Settled]);
-    assert_eq!(fixture.status(1), Some(LedgerStatus::Queued { confirmed_at: START, attempts }));
+    assert_eq!(fixture.status(1), Some(LedgerStatus::queued(START, attempts)));
     // The lease is given back: the same settlement finds nothing.
     assert_eq!(now(fixture.store.settle(&[retry])), [SettleOutcome::LeaseLost]);
 
@@ -116,9 +107,9 @@ fn a_batch_is_settled_item_by_item() {
     let entries = fixture.lease(3).entries;
     let attempts = Attempts::new(1, 0);
     let mut wrong = Settlement::new(&entries[1], attempts, SettledAs::Delivered);
-    wrong.token = LeaseToken(u64::MAX);
+    wrong.token = LeaseToken::new(u64::MAX);
     let mut gone = wrong.clone();
-    gone.id = EntryId(u64::MAX);
+    gone.id = EntryId::new(u64::MAX);
     let outcomes = now(fixture.store.settle(&[
         Settlement::new(&entries[0], attempts, SettledAs::Delivered),
         wrong,

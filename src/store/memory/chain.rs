@@ -1,9 +1,7 @@
-use std::time::Duration;
-
 use super::{expiry::Place, shards::IsEmpty};
 use crate::{
     MessageSid, Timestamp,
-    store::{Attempts, EntryId, Failure, LedgerEntry, LedgerStatus, TrackedMessage},
+    store::{Attempts, EntryId, Failure, LedgerEntry, LedgerStatus, SCHEDULED, TrackedMessage},
 };
 
 /// The messages under one key, in the order they were sent.
@@ -34,10 +32,6 @@ pub(super) enum Stage {
     Delivered(Timestamp),
     Dead(Timestamp, Failure),
 }
-
-/// A message is taken for scheduled if it is sent this long from now or later:
-/// Twilio's `SendAt` lies at least five minutes ahead, clocks differ by less.
-const SCHEDULED: Duration = Duration::from_secs(60);
 
 impl Chain {
     pub(super) fn insert(&mut self, message: TrackedMessage) -> &mut Held {

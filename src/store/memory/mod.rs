@@ -186,10 +186,11 @@ impl MemoryStore {
                 .filter_map(|key| {
                     self.by_key.update(key, |chain| {
                         let held = chain.iter_mut();
-                        held.map(|held| self.enqueue(key, held, now)).reduce(most_telling)
+                        held.map(|held| self.enqueue(key, held, now))
+                            .reduce(ConfirmOutcome::most_telling)
                     })?
                 })
-                .reduce(most_telling)
+                .reduce(ConfirmOutcome::most_telling)
                 .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
                 // At the bound another thread's record may drop it in between.
@@ -357,17 +358,6 @@ fn present(held_under: CorrelationKey, recorded_under: CorrelationKey) -> Record
         RecordOutcome::AlreadyPresent
     } else {
         RecordOutcome::OtherId
-    }
-}
-
-/// Of the outcomes for several messages, the one that asks most of the caller.
-fn most_telling(left: ConfirmOutcome, right: ConfirmOutcome) -> ConfirmOutcome {
-    use ConfirmOutcome::{AlreadyConfirmed, Full, Queued, Unknown};
-    match (left, right) {
-        (Full, _) | (_, Full) => Full,
-        (Queued, _) | (_, Queued) => Queued,
-        (AlreadyConfirmed, _) | (_, AlreadyConfirmed) => AlreadyConfirmed,
-        (Unknown, Unknown) => Unknown,
     }
 }
 

@@ -53,7 +53,7 @@ impl Outbox {
         due_at: Timestamp,
     ) -> EntryId {
         self.next_id += 1;
-        let id = EntryId(self.next_id);
+        let id = EntryId::new(self.next_id);
         self.entries.insert(
             id,
             Entry {
@@ -116,12 +116,15 @@ impl Outbox {
                 entries.push(leased);
             }
         }
-        let next_due = accounts
-            .iter()
-            .filter_map(|(account, _)| self.accounts.get(account)?.first())
-            .map(|(due_at, _)| due_at.since(now))
-            .min();
-        LeaseAnswer { entries, next_due }
+        let mut answer = LeaseAnswer { entries, next_due: None, more_due: false };
+        for (account, _) in &accounts {
+            let Some(due) = self.accounts.get(account) else { continue };
+            answer.more_due |= due.first().is_some_and(|(due_at, _)| *due_at <= now);
+            let later = due.range((Excluded((now, EntryId::new(u64::MAX))), Unbounded)).next();
+            let wait = later.map(|(due_at, _)| due_at.since(now));
+            answer.next_due = answer.next_due.into_iter().chain(wait).min();
+        }
+        answer
     }
 
     /// The accounts with entries, beginning behind the one that was served last.
@@ -142,7 +145,7 @@ impl Outbox {
             return None;
         }
         self.next_token += 1;
-        let token = LeaseToken(self.next_token);
+        let token = LeaseToken::new(self.next_token);
         self.reschedule(id, until);
         let entry = self.entries.get_mut(&id)?;
         entry.token = Some(token);
