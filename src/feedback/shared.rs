@@ -27,7 +27,7 @@ use super::{
 use crate::{
     BaseUrl, Clock, CorrelationKeys, MessageForm,
     correlate::Keyring,
-    delivery::Control,
+    delivery::{Control, DispatcherState},
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, RecordOutcome, StoreError,
         TrackedMessage,
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(super) tag_if: Option<Arc<TagIf>>,
     pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,
+    /// The store did not answer in time, and has answered nothing since.
+    pub(super) store_hangs: AtomicBool,
     pub(super) closed: AtomicBool,
     /// The last handle is gone.
     pub(super) abandoned: AtomicBool,
@@ -73,6 +75,22 @@ impl Shared {
 
     pub(super) fn close(&self) {
         self.closed.store(true, Release);
+    }
+
+    /// Whether to spare a send or a route the wait for a store that hangs: what it
+    /// brings goes to the retry queue, from which the background task finds out
+    /// when the store answers again.
+    pub(super) fn defers_at_once(&self) -> bool {
+        self.store_hangs.load(Relaxed) && self.control.state() == DispatcherState::Running
+    }
+
+    /// Remembers what an operation that a send or a route waited for said of the
+    /// store.
+    pub(super) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.as_ref().is_err_and(StoreError::is_timeout) {
+            self.store_hangs.store(true, Relaxed);
+        }
+        result
     }
 
     pub(crate) fn may_tag(&self, form: &MessageForm<'_>) -> bool {
