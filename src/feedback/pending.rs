@@ -10,7 +10,7 @@ use super::{
     sent::Recorded,
     shared::{Shared, single},
 };
-use crate::store::{ConfirmTarget, RecordOutcome, TrackedMessage};
+use crate::store::{ConfirmTarget, TrackedMessage};
 
 /// A message whose SID is known and not recorded yet.
 pub(crate) struct PendingRecord {
@@ -36,12 +36,7 @@ impl PendingRecord {
             Ok(outcome) => {
                 self.shared.recorded(message, outcome);
                 self.message = None;
-                match outcome {
-                    RecordOutcome::Inserted => Recorded::Recorded,
-                    RecordOutcome::AlreadyPresent => Recorded::AlreadyRecorded,
-                    RecordOutcome::OtherId => Recorded::OtherId,
-                    RecordOutcome::Full => Recorded::Refused,
-                }
+                outcome.into()
             }
             Err(_) => self.defer(),
         }

@@ -150,43 +150,52 @@ impl Shared {
         target: &ConfirmTarget,
         outcome: ConfirmOutcome,
     ) -> Confirmation {
+        let confirmation = self.confirmation(target, outcome);
+        self.count(confirmation);
+        if let (Confirmation::Unknown, ConfirmTarget::Id { keys, .. }) = (confirmation, target) {
+            self.warn_of_other_processes();
+            self.wait_for_record(*keys);
+        }
+        confirmation
+    }
+
+    /// What a store's outcome means to the application.
+    pub(super) fn confirmation(
+        &self,
+        target: &ConfirmTarget,
+        outcome: ConfirmOutcome,
+    ) -> Confirmation {
         match outcome {
-            ConfirmOutcome::Queued => {
-                self.confirms.queued.increment();
-                self.control.wake();
-                debug!("feedback queued");
-                Confirmation::Queued
-            }
-            ConfirmOutcome::AlreadyConfirmed => {
-                self.confirms.already_confirmed.increment();
-                Confirmation::AlreadyConfirmed
-            }
+            ConfirmOutcome::Queued => Confirmation::Queued,
+            ConfirmOutcome::AlreadyConfirmed => Confirmation::AlreadyConfirmed,
+            ConfirmOutcome::Full => Confirmation::Refused(Refusal::OutboxFull),
+            // It was not tagged, or not yet recorded, or was never sent.
             ConfirmOutcome::Unknown => match target {
-                ConfirmTarget::Id { keys, .. } => self.unknown(*keys),
-                ConfirmTarget::Message(_) => {
-                    self.confirms.unknown.increment();
-                    Confirmation::Unknown
-                }
+                ConfirmTarget::Id { keys, .. } => match self.untagged.get(keys.iter()) {
+                    Some(Untagged::Observed) => Confirmation::Observed,
+                    Some(Untagged::NotTagged) => Confirmation::NeverTagged,
+                    None => Confirmation::Unknown,
+                },
+                ConfirmTarget::Message(_) => Confirmation::Unknown,
             },
-            ConfirmOutcome::Full => {
-                warn!("confirm refused: the outbox is full");
-                // Of several messages some may have fitted.
-                self.control.wake();
-                self.refused(Refusal::OutboxFull)
-            }
         }
     }
 
-    /// Nothing is recorded under the id: it was not tagged, or not yet recorded,
-    /// or was never sent.
-    fn unknown(&self, keys: CorrelationKeys) -> Confirmation {
-        match self.untagged.get(keys.iter()) {
-            Some(Untagged::Observed) => {
+    /// Counts and tells what became of a confirm, and wakes the dispatcher.
+    pub(super) fn count(&self, confirmation: Confirmation) {
+        match confirmation {
+            Confirmation::Queued => {
+                self.confirms.queued.increment();
+                self.control.wake();
+                debug!("feedback queued");
+            }
+            Confirmation::AlreadyConfirmed => self.confirms.already_confirmed.increment(),
+            Confirmation::Unknown => self.confirms.unknown.increment(),
+            Confirmation::Observed => {
                 self.confirms.observed.increment();
                 info!("observed: this confirm would be queued");
-                Confirmation::Observed
             }
-            Some(Untagged::NotTagged) => {
+            Confirmation::NeverTagged => {
                 self.confirms.never_tagged.increment();
                 if !self.warned.never_tagged.swap(true, Relaxed) {
                     warn!(
@@ -195,14 +204,17 @@ impl Shared {
                          `stats().confirms.never_tagged` counts.)"
                     );
                 }
-                Confirmation::NeverTagged
             }
-            None => {
-                self.confirms.unknown.increment();
-                self.warn_of_other_processes();
-                self.wait_for_record(keys);
-                Confirmation::Unknown
+            Confirmation::Refused(refusal) => {
+                self.confirms.refused.increment();
+                if refusal == Refusal::OutboxFull {
+                    warn!("confirm refused: the outbox is full");
+                    // Of several messages some may have fitted.
+                    self.control.wake();
+                }
             }
+            Confirmation::Deferred => self.confirms.deferred.increment(),
+            Confirmation::NotAnAction | Confirmation::NoId => {}
         }
     }
 
@@ -238,13 +250,14 @@ impl Shared {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> Confirmation {
-        self.confirms.refused.increment();
-        Confirmation::Refused(refusal)
+        let confirmation = Confirmation::Refused(refusal);
+        self.count(confirmation);
+        confirmation
     }
 
     pub(super) fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
         if self.deferred.push(Deferred::Confirm(target)) {
-            self.confirms.deferred.increment();
+            self.count(Confirmation::Deferred);
             Confirmation::Deferred
         } else {
             warn!("confirm refused: the store fails and the retry queue is full");
