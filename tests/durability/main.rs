@@ -1,0 +1,7 @@
+//! What a durable store promises, against real servers, real processes, and
+//! their deaths.
+
+#[path = "../servers/mod.rs"]
+mod servers;
+
+mod kit;
