@@ -293,7 +293,10 @@ fn find_binaries() -> PathBuf {
         let output = Command::new("pg_config").arg("--bindir").output().ok()?;
         Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
     };
-    let directory = newest.map(|(_, bin)| bin).or_else(configured).unwrap_or_default();
+    let on_path = || Some(process::find_program("initdb")?.parent()?.to_owned());
+    let directory = newest.map(|(_, bin)| bin).or_else(configured);
+    let directory = directory.filter(|bin| bin.join("initdb").is_file()).or_else(on_path);
+    let directory = directory.unwrap_or_default();
     for name in ["initdb", "postgres", "pg_isready", "psql"] {
         let program = directory.join(name);
         assert!(program.is_file(), "there is no PostgreSQL ({name}) here: {INSTALL}");

@@ -170,11 +170,17 @@ impl Redis {
         let cli = if cli.is_file() { Some(cli) } else { find_program("redis-cli") };
         let cli = cli.unwrap_or_else(|| panic!("there is no redis-cli here: {INSTALL}"));
         let mut command = Command::new(cli);
-        command.args(["-e", "--raw", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
+        command.args(["--raw", "-h", "127.0.0.1", "-p", &self.port.to_string()]);
         if let Some(password) = &self.options.password {
             command.env("REDISCLI_AUTH", password);
         }
-        run(command.args(arguments))
+        let answer = run(command.args(arguments));
+        // Its exit status says so from Redis 7 on only.
+        let is_error = ["ERR ", "NOAUTH ", "WRONG", "MOVED ", "OOM ", "NOPERM ", "LOADING "]
+            .iter()
+            .any(|error| answer.starts_with(error));
+        assert!(!is_error, "{}: {answer}", arguments[0]);
+        answer
     }
 
     pub(crate) fn kill(&mut self) {
