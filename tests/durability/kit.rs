@@ -2,6 +2,7 @@
 
 use std::{fs, io::Read, net::TcpStream, process::Command, time::Duration};
 
+use crate::children::{Birth, hear, say};
 use crate::servers::{Flow, PgBouncer, Postgres, Proxy, Redis, RedisCluster};
 
 #[test]
@@ -101,4 +102,38 @@ fn a_proxy_stalls_refuses_and_cuts_in_the_middle() {
     assert_eq!(ask(&mut stream).expect("an answer"), b"+PONG\r\n");
     proxy.cut();
     assert!(ask(&mut stream).map_or(true, |answer| answer.is_empty()));
+}
+
+/// The child of the test below: starts one of each, and pauses PostgreSQL.
+pub(crate) fn family() {
+    let mut postgres = Postgres::start();
+    let redis = Redis::start();
+    let pool = PgBouncer::start(&postgres);
+    postgres.pause();
+    let files = postgres.data();
+    let home = files.ancestors().nth(2).expect("the home of all");
+    say(&format!("home {}", home.display()));
+    drop(hear());
+    unreachable!("the parent kills it: {} {}", redis.port(), pool.port());
+}
+
+#[tokio::test]
+async fn servers_do_not_outlive_a_test_that_is_killed() {
+    let mut child = Birth::at("family").start();
+    let home = child.heard("home").await;
+    let members = || {
+        let processes = fs::read_dir("/proc").expect("Linux").flatten();
+        let ours = processes.filter(|process| {
+            fs::read_link(process.path().join("cwd")).is_ok_and(|at| at.starts_with(&home))
+        });
+        ours.count()
+    };
+    // The postmaster and its helpers, stopped; Redis; PgBouncer.
+    assert!(members() >= 6, "{}", members());
+    child.kill();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while members() > 0 || fs::exists(&home).expect("a path") {
+        assert!(std::time::Instant::now() < deadline, "{} processes are left", members());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }

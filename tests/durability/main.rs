@@ -4,4 +4,6 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod children;
 mod kit;
+mod unsynced;

@@ -19,10 +19,10 @@ mod redis;
 mod redis_cluster;
 
 pub(crate) use self::{
-    home::Place,
+    home::{Place, fresh as fresh_directory},
     pgbouncer::PgBouncer,
     postgres::{Database, Postgres, PostgresOptions},
-    process::Process,
+    process::{End, Launch, Process},
     proxy::{Flow, Proxy},
     redis::{Redis, RedisOptions},
     redis_cluster::RedisCluster,

@@ -33,6 +33,7 @@ pub(crate) struct Postgres {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PostgresOptions {
     place: Place,
+    directory: Option<PathBuf>,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
 }
@@ -54,6 +55,13 @@ impl PostgresOptions {
         self
     }
 
+    /// Data in `data` below this empty directory: for a test that must know it
+    /// before the start.
+    pub(crate) fn in_directory(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
     /// Synced as in production. (By default a test's server syncs nothing.)
     pub(crate) fn synced(self) -> Self {
         self.set("fsync", "on").set("full_page_writes", "on").set("wal_sync_method", "fdatasync")
@@ -72,7 +80,8 @@ impl PostgresOptions {
 
     /// Starts the server, on an empty cluster of databases.
     pub(crate) fn start(self) -> Postgres {
-        let directory = home::fresh(self.place, "postgres");
+        let directory = self.directory.clone();
+        let directory = directory.unwrap_or_else(|| home::fresh(self.place, "postgres"));
         run(Command::new("cp").arg("-a").arg(template()).arg(directory.join("data")));
         let mut server = Postgres { options: self, directory, port: 0, process: None };
         for _ in 0..5 {

@@ -36,6 +36,7 @@ pub(crate) struct Redis {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RedisOptions {
     place: Place,
+    directory: Option<PathBuf>,
     settings: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     password: Option<String>,
@@ -71,6 +72,13 @@ impl RedisOptions {
         self
     }
 
+    /// Files in `data` below this empty directory: for a test that must know it
+    /// before the start.
+    pub(crate) fn in_directory(mut self, directory: &Path) -> Self {
+        self.directory = Some(directory.to_owned());
+        self
+    }
+
     /// A library for the dynamic linker to load first.
     pub(crate) fn preload(self, library: &Path) -> Self {
         self.environment("LD_PRELOAD", library.to_str().expect("a path in UTF-8"))
@@ -88,7 +96,9 @@ impl RedisOptions {
     }
 
     pub(crate) fn start(self) -> Redis {
-        let directory = home::fresh(self.place, "redis");
+        let directory = self.directory.clone();
+        let directory = directory.unwrap_or_else(|| home::fresh(self.place, "redis"));
+        fs::create_dir(directory.join("data")).expect("an empty directory");
         let cluster = self.cluster;
         let mut server = Redis { options: self, directory, port: 0, process: None };
         for _ in 0..5 {
@@ -151,8 +161,8 @@ impl Redis {
     }
 
     /// Its files.
-    pub(crate) fn directory(&self) -> &Path {
-        &self.directory
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.join("data")
     }
 
     /// What it has logged so far.
@@ -219,8 +229,13 @@ impl Redis {
 
     fn try_start(&mut self) -> Result<(), String> {
         let port = self.port.to_string();
-        let fixed =
-            [("bind", "127.0.0.1"), ("port", port.as_str()), ("daemonize", "no"), ("save", "")];
+        let fixed = [
+            ("bind", "127.0.0.1"),
+            ("port", port.as_str()),
+            ("daemonize", "no"),
+            ("save", ""),
+            ("dir", "data"),
+        ];
         let own = self.options.settings.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let password = self.options.password.as_deref().map(|password| ("requirepass", password));
         let mut configuration = String::new();
