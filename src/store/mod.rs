@@ -5,9 +5,13 @@ mod entry;
 mod error;
 mod ledger;
 mod memory;
+#[cfg(feature = "sqlite-unbundled")]
+pub mod sqlite;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+#[cfg(feature = "sqlite-unbundled")]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use self::{
     entry::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, ForgetTarget,
