@@ -27,6 +27,8 @@ fn child() {
         Err(_) => {}
         Ok("unsynced") => crate::unsynced::scribble(),
         Ok("family") => crate::kit::family(),
+        Ok("busy") => crate::crash::busy(),
+        Ok("drain") => crate::crash::drain(),
         Ok(other) => panic!("no entry {other}"),
     }
 }

@@ -4,6 +4,10 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod application;
 mod children;
+mod crash;
 mod kit;
+mod stores;
 mod unsynced;
+mod world;
