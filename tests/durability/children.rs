@@ -28,6 +28,7 @@ fn child() {
         Ok("unsynced") => crate::unsynced::scribble(),
         Ok("family") => crate::kit::family(),
         Ok("busy") => crate::crash::busy(),
+        Ok("full disk") => crate::faults::full_disk(),
         Ok("drain") => crate::crash::drain(),
         Ok(other) => panic!("no entry {other}"),
     }

@@ -7,6 +7,7 @@ mod servers;
 mod application;
 mod children;
 mod crash;
+mod faults;
 mod kit;
 mod stores;
 mod unsynced;
