@@ -5,6 +5,9 @@ mod entry;
 mod error;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod postgres;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -18,6 +21,8 @@ pub use self::{
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
 };
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 use crate::{CorrelationKeys, MessageSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:
