@@ -172,45 +172,44 @@ impl<S: Subject> Fixture<S> {
     pub(super) async fn lease_as(&self, request: &LeaseRequest) -> LeaseAnswer {
         let answer = answer("lease", self.store.lease(request)).await;
         assert!(answer.entries.len() <= request.limit, "lease: more entries than the limit");
+        for entry in &answer.entries {
+            let of_account = answer.entries.iter().filter(|other| other.account == entry.account);
+            let bound = request.bound(entry.account);
+            assert!(of_account.count() <= bound, "lease: more entries than the account's bound");
+        }
         answer
     }
 
-    /// As many calls as it takes to lease `limit` entries or all that are due:
-    /// one, for a store with [`Capabilities::ordered_leases`].
+    /// Up to `limit` entries that are due.
     pub(super) async fn lease(&self, limit: usize) -> LeaseAnswer {
-        self.lease_fully(LeaseRequest::new(limit, LEASE)).await
+        self.lease_fully(&LeaseRequest::new(limit, LEASE)).await
     }
 
-    /// The same for a request with bounds.
-    pub(super) async fn lease_fully(&self, mut request: LeaseRequest) -> LeaseAnswer {
-        let mut answer = self.lease_as(&request).await;
+    /// As many calls as it takes to lease all that the request allows: one, for
+    /// a store with [`Capabilities::ordered_leases`].
+    ///
+    /// # Panics
+    ///
+    /// If the store says again and again that more is due and leases nothing.
+    pub(super) async fn lease_fully(&self, request: &LeaseRequest) -> LeaseAnswer {
+        let mut answer = self.lease_as(request).await;
         if self.capabilities().ordered_leases {
             return answer;
         }
-        let mut calls = 1;
-        while answer.more_due && answer.entries.len() < request.limit && calls < MAX_CALLS {
-            let mut rest = request.clone();
-            rest.limit -= answer.entries.len();
-            let taken = |account| {
-                answer.entries.iter().filter(|entry: &&Leased| entry.account == account).count()
-            };
-            // What is left of each account's bound.
-            for (account, bound) in &mut rest.accounts {
-                *bound = bound.saturating_sub(taken(*account));
-            }
-            for entry in &answer.entries {
-                if !rest.accounts.iter().any(|(account, _)| *account == entry.account) {
-                    let bound = request.other_accounts.saturating_sub(taken(entry.account));
-                    rest.accounts.push((entry.account, bound));
-                }
+        let mut in_vain = 0;
+        while answer.more_due {
+            let rest = left_of(request, &answer.entries);
+            if rest.limit == 0 || (rest.other_accounts == 0 && rest.accounts.is_empty()) {
+                break;
             }
             let more = self.lease_as(&rest).await;
+            in_vain = if more.entries.is_empty() { in_vain + 1 } else { 0 };
+            if in_vain > IN_VAIN {
+                break;
+            }
             answer.entries.extend(more.entries);
-            answer.more_due = more.more_due;
-            answer.next_due = more.next_due;
-            calls += 1;
+            (answer.more_due, answer.next_due) = (more.more_due, more.next_due);
         }
-        request.limit = 0;
         answer
     }
 
@@ -233,6 +232,28 @@ impl<S: Subject> Fixture<S> {
     pub(super) async fn settle_next(&self, settled_as: SettledAs) {
         let entry = self.lease_one().await;
         assert_eq!(self.settle(&entry, settled_as).await, SettleOutcome::Settled);
+    }
+
+    /// Leases what is due, settles message `n` and gives the others back.
+    pub(super) async fn settle_message(&self, n: u64, settled_as: SettledAs) {
+        let mut settled = false;
+        for entry in self.lease(1000).await.entries {
+            if entry.sid == sid(n) {
+                assert_eq!(self.settle(&entry, settled_as).await, SettleOutcome::Settled);
+                settled = true;
+            } else {
+                let back = SettledAs::Retry(Duration::ZERO);
+                let settlement = Settlement::new(&entry, entry.attempts, back);
+                assert_eq!(self.settle_all(&[settlement]).await, [SettleOutcome::Settled]);
+            }
+        }
+        assert!(settled, "message {n} was not leased");
+    }
+
+    /// Queues message `n` under id `n` and makes a dead letter of it.
+    pub(super) async fn bury(&self, n: u8) {
+        self.queue(0, n).await;
+        self.settle_message(n.into(), SettledAs::Dead(REJECTED)).await;
     }
 
     pub(super) async fn expire(&self, limit: usize) -> usize {
@@ -327,9 +348,24 @@ impl<S: Subject> Fixture<S> {
     }
 }
 
-/// How often a store spread over shards is asked before it must have answered
-/// for all of them.
-const MAX_CALLS: usize = 2000;
+/// How often in a row a store spread over shards may say that more is due and
+/// lease nothing: it looks elsewhere each time.
+const IN_VAIN: usize = 2000;
+
+/// What a request allows beyond `entries`.
+fn left_of(request: &LeaseRequest, entries: &[Leased]) -> LeaseRequest {
+    let mut rest = request.clone();
+    rest.limit -= entries.len();
+    for entry in entries {
+        if !rest.accounts.iter().any(|(account, _)| *account == entry.account) {
+            rest.accounts.push((entry.account, request.other_accounts));
+        }
+    }
+    for (account, bound) in &mut rest.accounts {
+        *bound -= entries.iter().filter(|entry| entry.account == *account).count();
+    }
+    rest
+}
 
 pub(super) fn sids(answer: &LeaseAnswer) -> Vec<MessageSid> {
     answer.entries.iter().map(|entry| entry.sid).collect()

@@ -1,7 +1,7 @@
 //! Numbered messages, accounts, ids.
 
 use crate::{
-    AccountSid, CorrelationKey, CorrelationKeys, MessageSid,
+    AccountSid, BaseUrl, CorrelationKey, CorrelationKeys, MessageSid,
     store::{ConfirmTarget, ForgetTarget, Resends},
 };
 
@@ -23,6 +23,16 @@ pub(super) fn account(n: u64) -> AccountSid {
     match format!("AC{n:032x}").parse() {
         Ok(sid) => sid,
         Err(error) => panic!("account {n}: {error}"),
+    }
+}
+
+/// # Panics
+///
+/// If the text is no base URL.
+pub(super) fn base_url(text: &str) -> BaseUrl {
+    match text.parse() {
+        Ok(url) => url,
+        Err(error) => panic!("{text}: {error}"),
     }
 }
 

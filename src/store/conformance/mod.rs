@@ -27,12 +27,26 @@
 //! }
 //! ```
 
+mod batches;
+mod bounds;
 mod cases;
+mod chaos;
+mod clock;
 mod confirm;
+mod effort;
+mod expiry;
 mod fixture;
+mod held;
+mod lease;
+mod ledger;
 mod messages;
 mod record;
+mod repeat;
+mod resends;
+mod settle;
+mod shared;
 mod subject;
+mod tasks;
 mod verdict;
 
 pub use self::{

@@ -39,6 +39,14 @@ pub trait Subject: Send + Sync + 'static {
         Capabilities::default()
     }
 
+    /// How many generated histories the store is put through unless the
+    /// environment variable `STORE_CONFORMANCE_HISTORIES` says another number: 40
+    /// by default, which suits a server. A store that answers in microseconds
+    /// can afford ten times as many.
+    fn histories(&self) -> u64 {
+        40
+    }
+
     /// Confirms `target` inside a transaction and leaves that open, as an
     /// application does that confirms along with its own changes. `None` if the
     /// store cannot join a transaction.
