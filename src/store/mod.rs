@@ -10,9 +10,13 @@ mod memory;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub mod postgres;
+#[cfg(feature = "sqlite-unbundled")]
+pub mod sqlite;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+#[cfg(feature = "sqlite-unbundled")]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use self::{
     entry::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, ForgetTarget,
