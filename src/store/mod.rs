@@ -5,9 +5,13 @@ mod entry;
 mod error;
 mod ledger;
 mod memory;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Persistence, RedisStore, RedisStoreBuilder, RedisStoreError};
 pub use self::{
     entry::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, ForgetTarget,
