@@ -1,17 +1,28 @@
 //! Where tracked messages wait: the contract that every store keeps, and the
 //! store in memory.
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod entry;
 mod error;
 mod ledger;
 mod memory;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod postgres;
 #[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
+#[cfg(feature = "sqlite-unbundled")]
+pub mod sqlite;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 #[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{Persistence, RedisStore, RedisStoreBuilder, RedisStoreError};
+#[cfg(feature = "sqlite-unbundled")]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use self::{
     entry::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, Failure, FailureKind, ForgetTarget,
@@ -22,6 +33,8 @@ pub use self::{
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
 };
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 use crate::{CorrelationKeys, MessageSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:

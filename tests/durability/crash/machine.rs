@@ -1,0 +1,55 @@
+//! The machine that a store's files are on, and its deaths.
+
+use std::{fs, path::PathBuf};
+
+use tower_message_feedback::store::sqlite::Synchronous;
+
+use crate::{
+    children::Child,
+    servers::{Place, fresh_directory},
+    stores::Spec,
+    unsynced::{Lost, Spared, Unsynced},
+};
+
+/// What dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// The application's process.
+    Process,
+    /// Everything that runs on the machine with the files, and what its memory
+    /// held of them. On a network, the application's process too.
+    Machine(Spared),
+}
+
+pub(crate) struct Machine {
+    pub(crate) spec: Spec,
+    /// What the application's processes need in their environment.
+    pub(crate) environment: Vec<(String, String)>,
+    unsynced: Unsynced,
+}
+
+impl Machine {
+    /// One with a SQLite file, which the application's process has to itself.
+    pub(crate) fn with_sqlite(synchronous: Synchronous) -> Self {
+        let directory = fresh_directory(Place::Ram, "sqlite");
+        let data = directory.join("data");
+        fs::create_dir(&data).expect("a directory");
+        let unsynced = Unsynced::below(&directory);
+        let file: PathBuf = data.join("feedback.db");
+        let environment = unsynced.environment();
+        Self { spec: Spec::Sqlite { file, synchronous }, environment, unsynced }
+    }
+
+    /// Answers what the application's process had said.
+    pub(crate) fn die(&mut self, application: Child, death: Death) -> (Vec<String>, Lost) {
+        let said = application.kill();
+        let lost = match death {
+            Death::Process => Lost::default(),
+            Death::Machine(spared) => {
+                assert!(self.unsynced.is_used(), "nothing was watched");
+                self.unsynced.cut_power(spared)
+            }
+        };
+        (said, lost)
+    }
+}

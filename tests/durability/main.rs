@@ -1,0 +1,14 @@
+//! What a durable store promises, against real servers, real processes, and
+//! their deaths.
+
+#[path = "../servers/mod.rs"]
+mod servers;
+
+mod application;
+mod children;
+mod crash;
+mod faults;
+mod kit;
+mod stores;
+mod unsynced;
+mod world;
