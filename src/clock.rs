@@ -155,7 +155,7 @@ mod manual {
 
     use super::{Clock, Source, Timestamp, millis};
 
-    /// A clock that stands still until a test moves it.
+    /// A clock that stands still until a test moves it, forward or back.
     ///
     /// ```
     /// use std::time::Duration;
@@ -201,6 +201,12 @@ mod manual {
         pub fn advance(&self, by: Duration) {
             self.0.millis.fetch_add(millis(by), Ordering::SeqCst);
             self.0.moved.notify_waiters();
+        }
+
+        /// Moves it back, as the system's clock is when it was ahead. Whatever
+        /// waits for a time waits that much longer.
+        pub fn step_back(&self, by: Duration) {
+            self.0.millis.fetch_sub(millis(by), Ordering::SeqCst);
         }
 
         pub(super) async fn sleep_until(&self, deadline: Timestamp) {

@@ -1,6 +1,8 @@
 //! Where tracked messages wait: the contract that every store keeps, and the
 //! store in memory.
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod entry;
 mod error;
 mod ledger;

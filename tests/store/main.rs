@@ -3,6 +3,7 @@
 
 mod bounds;
 mod confirm;
+mod conformance;
 mod expiry;
 mod histories;
 mod lease;
