@@ -1,12 +1,17 @@
 //! The store keeps the contract, directly and through PgBouncer.
 
+use std::sync::OnceLock;
+
 use tower_message_feedback::store::{
     ConfirmOutcome, ConfirmTarget, PostgresStore, PostgresStoreBuilder,
     conformance::{Capabilities, HeldConfirm, HeldEnd, Settings, Subject},
     postgres::deadpool_postgres::Object,
 };
 
-use crate::support::{builder, fresh_schema, migrated};
+use crate::{
+    servers::PgBouncer,
+    support::{builder, builder_on, fresh_schema, migrated, server},
+};
 
 fn with(builder: PostgresStoreBuilder, settings: Settings) -> PostgresStoreBuilder {
     builder
@@ -83,4 +88,49 @@ impl Subject for Direct {
 
 mod direct {
     tower_message_feedback::store::conformance::store_conformance!(crate::conformance::Direct);
+}
+
+/// Through PgBouncer in transaction mode, with statements that leave nothing in
+/// a session.
+struct Pooled;
+
+fn bouncer() -> &'static PgBouncer {
+    static BOUNCER: OnceLock<PgBouncer> = OnceLock::new();
+    BOUNCER.get_or_init(|| PgBouncer::with(server(), &[("default_pool_size", "40")]))
+}
+
+fn pooled(schema: &str) -> PostgresStoreBuilder {
+    builder_on(bouncer().url("postgres"), schema).prepared_statements(false)
+}
+
+impl Subject for Pooled {
+    type Store = PostgresStore;
+
+    async fn open(&self, settings: Settings) -> PostgresStore {
+        migrated(with(pooled(&fresh_schema()), settings)).await
+    }
+
+    async fn open_again(&self, store: &PostgresStore, settings: Settings) -> Option<PostgresStore> {
+        Some(with(pooled(store.schema()), settings).build().expect("a store"))
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        capabilities()
+    }
+
+    fn histories(&self) -> u64 {
+        10
+    }
+
+    async fn hold_confirm(
+        &self,
+        store: &PostgresStore,
+        target: ConfirmTarget,
+    ) -> Option<Box<dyn HeldConfirm>> {
+        hold(store, target).await
+    }
+}
+
+mod pgbouncer {
+    tower_message_feedback::store::conformance::store_conformance!(crate::conformance::Pooled);
 }

@@ -3,5 +3,11 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod concurrency;
 mod conformance;
+mod durability;
+mod hot;
+mod joined;
+mod migrations;
+mod secrets;
 mod support;

@@ -5,12 +5,7 @@ use std::{
 
 use tokio_postgres::Row;
 
-use super::{
-    PostgresStore,
-    access::Param,
-    error::PostgresError,
-    param::millis,
-};
+use super::{PostgresStore, access::Param, error::PostgresError, param::millis, turns::Look};
 use crate::{
     AccountSid, MessageSid, Timestamp,
     store::{Attempts, EntryId, LeaseAnswer, LeaseRequest, LeaseToken, Leased},
@@ -21,14 +16,24 @@ impl PostgresStore {
         &self,
         request: &LeaseRequest,
     ) -> Result<LeaseAnswer, PostgresError> {
-        if let Some(known) = self.turns.shortcut(Instant::now()) {
-            let found = self.lease_from(request, Some(&known)).await?;
-            self.turns.advanced(found.beginnings());
-            return self.answer(request, found).await;
+        let mut probe = None;
+        match self.turns.look(Instant::now()) {
+            Look::All => {}
+            Look::Probe(known) => {
+                let nothing = LeaseRequest { limit: 0, ..request.clone() };
+                let begun = Instant::now();
+                self.lease_from(&nothing, Some(&known)).await?;
+                probe = Some(begun.elapsed());
+            }
+            Look::Known(known) => {
+                let found = self.lease_from(request, Some(&known)).await?;
+                self.turns.advanced(found.beginnings());
+                return self.answer(request, found).await;
+            }
         }
         let begun = Instant::now();
         let found = self.lease_from(request, None).await?;
-        self.turns.looked(begun, found.beginnings());
+        self.turns.looked(Instant::now(), begun.elapsed(), probe, found.beginnings());
         self.answer(request, found).await
     }
 
@@ -51,9 +56,8 @@ impl PostgresStore {
         let (others, limit) = (bound(request.other_accounts), bound(request.limit));
         let duration = millis(request.duration);
         let served = self.turns.served().map(AccountSid::pack);
-        let mut params: Vec<Param<'_>> = vec![
-            &now, &accounts, &bounds, &others, &limit, &duration, &token, &served,
-        ];
+        let mut params: Vec<Param<'_>> =
+            vec![&now, &accounts, &bounds, &others, &limit, &duration, &token, &served];
         let (ids, since): (Vec<i32>, Vec<i64>);
         let rows = match known {
             None => self.access.query(&self.statements.lease_all, &params).await?,
