@@ -18,6 +18,8 @@ pub mod sqlite;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{Persistence, RedisStore, RedisStoreBuilder, RedisStoreError};
@@ -33,8 +35,6 @@ pub use self::{
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
 };
-#[cfg(feature = "postgres")]
-pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 use crate::{CorrelationKeys, MessageSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:
