@@ -3,8 +3,8 @@
 use std::{io::Write, sync::Arc, time::Duration};
 
 use super::{
-    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm, expiry, held, lease, ledger,
-    record, repeat, resends, settle, shared, tasks,
+    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm, expiry, held, histories,
+    lease, ledger, record, repeat, resends, settle, shared, tasks,
 };
 
 /// Expands to one test a case: see [`conformance`](crate::store::conformance).
@@ -43,16 +43,19 @@ macro_rules! cases {
         #[macro_export]
         macro_rules! __store_conformance_cases {
             (tests $dollar subject:expr) => {
+                /// Out here, so that the expression's paths lead where they lead
+                /// at the call.
+                async fn conformance_subject() -> impl $crate::store::conformance::Subject {
+                    $dollar subject
+                }
+
                 $(
                     mod $group {
-                        #[allow(unused_imports)]
-                        use super::*;
-
                         $(
                             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                             async fn $case() {
                                 $crate::store::conformance::run_case(
-                                    $dollar subject,
+                                    super::conformance_subject().await,
                                     concat!(stringify!($group), "::", stringify!($case)),
                                 )
                                 .await;
@@ -221,6 +224,10 @@ cases! {
     chaos {
         whatever_many_tasks_do_at_once_the_store_ends_consistent,
         it_ends_consistent_at_its_bounds_too,
+    }
+    histories {
+        it_does_what_a_list_of_messages_would,
+        it_does_at_its_bounds_what_a_list_of_messages_would,
     }
 }
 

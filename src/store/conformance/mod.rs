@@ -37,6 +37,7 @@ mod effort;
 mod expiry;
 mod fixture;
 mod held;
+mod histories;
 mod lease;
 mod ledger;
 mod messages;
