@@ -1,10 +1,11 @@
 //! The list of cases, and what runs them.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use super::{
-    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm, expiry, held, histories,
-    lease, ledger, record, repeat, resends, settle, shared, tasks,
+    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm,
+    erased::{Tested, tested},
+    expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks,
 };
 
 /// Expands to one test a case: see [`conformance`](crate::store::conformance).
@@ -29,7 +30,7 @@ macro_rules! cases {
         pub const CASES: &[&str] =
             &[$($(concat!(stringify!($group), "::", stringify!($case)),)*)*];
 
-        async fn dispatch<S: Subject>(subject: &Arc<S>, name: &str) -> super::verdict::CaseResult {
+        async fn dispatch(subject: &Tested, name: &str) -> super::verdict::CaseResult {
             $($(
                 if name == concat!(stringify!($group), "::", stringify!($case)) {
                     return Box::pin($group::$case(subject)).await;
@@ -242,7 +243,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// If the store breaks the contract, does not answer for five minutes, or if
 /// there is no such case.
 pub async fn run_case(subject: impl Subject, name: &str) -> Verdict {
-    run_one(&Arc::new(subject), name).await
+    run_one(&tested(subject), name).await
 }
 
 /// Runs all cases one after the other: for a harness that is not `cargo test`.
@@ -253,7 +254,7 @@ pub async fn run_case(subject: impl Subject, name: &str) -> Verdict {
 /// If the store breaks the contract; the name of the case that ran is told on
 /// the standard error stream.
 pub async fn run_all(subject: impl Subject) -> Report {
-    let subject = Arc::new(subject);
+    let subject = tested(subject);
     let mut report = Report::default();
     for name in CASES {
         let named = Named(name);
@@ -274,7 +275,7 @@ impl Drop for Named {
     }
 }
 
-async fn run_one<S: Subject>(subject: &Arc<S>, name: &str) -> Verdict {
+async fn run_one(subject: &Tested, name: &str) -> Verdict {
     match tokio::time::timeout(LONGEST, dispatch(subject, name)).await {
         Err(_) => panic!("{name} did not end within {LONGEST:?}"),
         Ok(Ok(())) => Verdict::Passed,

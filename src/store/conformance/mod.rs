@@ -34,6 +34,7 @@ mod chaos;
 mod clock;
 mod confirm;
 mod effort;
+mod erased;
 mod expiry;
 mod fixture;
 mod held;

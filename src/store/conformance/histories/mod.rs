@@ -7,7 +7,6 @@ mod pair;
 
 use std::{
     fmt::Write,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -16,8 +15,9 @@ use self::{
     pair::{Pair, Step},
 };
 use super::{
-    Settings, Subject,
+    Settings,
     effort::{SEED, effort, replayed_seed},
+    erased::Tested,
     fixture::{Fixture, seconds},
     verdict::{CaseResult, require},
 };
@@ -32,16 +32,14 @@ struct Plan {
     bounded: bool,
 }
 
-pub(super) async fn it_does_what_a_list_of_messages_would<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn it_does_what_a_list_of_messages_would(subject: &Tested) -> CaseResult {
     let plan = Plan { batch: 4, bounded: false };
     many(subject, plan, "it_does_what_a_list_of_messages_would").await;
     Ok(())
 }
 
-pub(super) async fn it_does_at_its_bounds_what_a_list_of_messages_would<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn it_does_at_its_bounds_what_a_list_of_messages_would(
+    subject: &Tested,
 ) -> CaseResult {
     let capabilities = subject.capabilities();
     let bounded =
@@ -52,10 +50,10 @@ pub(super) async fn it_does_at_its_bounds_what_a_list_of_messages_would<S: Subje
     Ok(())
 }
 
-async fn many<S: Subject>(subject: &Arc<S>, plan: Plan, case: &str) {
+async fn many(subject: &Tested, plan: Plan, case: &str) {
     let seeds = match replayed_seed() {
         Some(seed) => seed..seed.saturating_add(1),
-        None => 0..effort(&**subject),
+        None => 0..effort(subject),
     };
     let step_back = subject.capabilities().exact_expiry;
     for seed in seeds {
@@ -79,7 +77,7 @@ fn told(seed: u64, case: &str, ops: &[Op], failed: &str) -> String {
 }
 
 /// Runs a history on a store of its own. A panic is a failure, too.
-async fn run<S: Subject>(subject: &Arc<S>, plan: Plan, ops: &[Op]) -> Step {
+async fn run(subject: &Tested, plan: Plan, ops: &[Op]) -> Step {
     let capabilities = subject.capabilities();
     let set = |settings: &mut Settings| {
         settings.ledger_retention = seconds(300);
@@ -113,8 +111,8 @@ async fn run<S: Subject>(subject: &Arc<S>, plan: Plan, ops: &[Op]) -> Step {
 }
 
 /// Drops operations as long as what is left still fails.
-async fn shrink<S: Subject>(
-    subject: &Arc<S>,
+async fn shrink(
+    subject: &Tested,
     plan: Plan,
     mut ops: Vec<Op>,
     mut failed: String,

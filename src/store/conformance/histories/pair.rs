@@ -14,7 +14,6 @@ use crate::{
         LeaseRequest, LeaseToken, LedgerEntry, RecordOutcome, ResendOutcome, Resends,
         SettleOutcome, Settlement, StoreCounts, TrackedMessage,
         conformance::{
-            Subject,
             fixture::{Fixture, LEASE, answer, seconds},
             messages::{account, by_id, key, keys, message_sid, rotated, sid},
         },
@@ -47,9 +46,9 @@ macro_rules! ensure {
 
 pub(super) use {ensure, same};
 
-pub(super) struct Pair<S: Subject> {
+pub(super) struct Pair {
     /// The store objects that take turns.
-    stores: Vec<Fixture<S>>,
+    stores: Vec<Fixture>,
     model: Model,
     turn: usize,
     /// Every pair that a lease ever answered.
@@ -95,8 +94,8 @@ fn with_previous(id: u8, previous: Option<u8>) -> crate::CorrelationKeys {
     }
 }
 
-impl<S: Subject> Pair<S> {
-    pub(super) async fn new(fixture: Fixture<S>) -> Self {
+impl Pair {
+    pub(super) async fn new(fixture: Fixture) -> Self {
         let mut stores = vec![fixture.clone()];
         stores.extend(fixture.again().await);
         Self {
@@ -110,7 +109,7 @@ impl<S: Subject> Pair<S> {
         }
     }
 
-    fn f(&self) -> Fixture<S> {
+    fn f(&self) -> Fixture {
         self.stores[self.turn % self.stores.len()].clone()
     }
 
@@ -240,7 +239,7 @@ impl<S: Subject> Pair<S> {
         max.is_some_and(|max| self.model.messages.len() >= max)
     }
 
-    async fn confirm(&mut self, f: &Fixture<S>, batch: &[Confirm], now: Timestamp) -> Step {
+    async fn confirm(&mut self, f: &Fixture, batch: &[Confirm], now: Timestamp) -> Step {
         let targets: Vec<_> = batch
             .iter()
             .map(|confirm| match *confirm {
@@ -293,7 +292,7 @@ impl<S: Subject> Pair<S> {
         Ok(())
     }
 
-    async fn queued_of(&self, f: &Fixture<S>, sids: &[MessageSid]) -> Vec<MessageSid> {
+    async fn queued_of(&self, f: &Fixture, sids: &[MessageSid]) -> Vec<MessageSid> {
         let entries = f.by_sid(sids).await.into_iter().flatten();
         let queued = entries
             .filter(|entry| matches!(entry.status, crate::store::LedgerStatus::Queued { .. }));
@@ -302,7 +301,7 @@ impl<S: Subject> Pair<S> {
 
     async fn settle(
         &mut self,
-        f: &Fixture<S>,
+        f: &Fixture,
         batch: &[(usize, crate::store::SettledAs)],
         now: Timestamp,
     ) -> Step {
@@ -336,7 +335,7 @@ impl<S: Subject> Pair<S> {
     /// Takes out of the model what `expire` dropped.
     async fn expired(
         &mut self,
-        f: &Fixture<S>,
+        f: &Fixture,
         limit: usize,
         answered: usize,
         now: Timestamp,
