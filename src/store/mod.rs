@@ -15,6 +15,8 @@ pub mod sqlite;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "sqlite-unbundled")]
 pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use self::{
@@ -27,8 +29,6 @@ pub use self::{
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
 };
-#[cfg(feature = "postgres")]
-pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 use crate::{CorrelationKeys, MessageSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:

@@ -230,9 +230,7 @@ fn session(timeout: Duration) -> Hook {
     );
     Hook::async_fn(move |client, _| {
         let settings = settings.clone();
-        Box::pin(async move {
-            client.batch_execute(&settings).await.map_err(HookError::Backend)
-        })
+        Box::pin(async move { client.batch_execute(&settings).await.map_err(HookError::Backend) })
     })
 }
 

@@ -139,10 +139,7 @@ async fn savepoint(client: &Client) -> Result<(), PostgresError> {
     })
 }
 
-async fn finish<T>(
-    client: &Client,
-    result: Result<T, PostgresError>,
-) -> Result<T, PostgresError> {
+async fn finish<T>(client: &Client, result: Result<T, PostgresError>) -> Result<T, PostgresError> {
     match result {
         Ok(done) => {
             client.batch_execute(RELEASE).await?;

@@ -5,12 +5,7 @@ use std::{
 
 use tokio_postgres::Row;
 
-use super::{
-    PostgresStore,
-    access::Param,
-    error::PostgresError,
-    param::millis,
-};
+use super::{PostgresStore, access::Param, error::PostgresError, param::millis};
 use crate::{
     AccountSid, MessageSid, Timestamp,
     store::{Attempts, EntryId, LeaseAnswer, LeaseRequest, LeaseToken, Leased},
@@ -51,9 +46,8 @@ impl PostgresStore {
         let (others, limit) = (bound(request.other_accounts), bound(request.limit));
         let duration = millis(request.duration);
         let served = self.turns.served().map(AccountSid::pack);
-        let mut params: Vec<Param<'_>> = vec![
-            &now, &accounts, &bounds, &others, &limit, &duration, &token, &served,
-        ];
+        let mut params: Vec<Param<'_>> =
+            vec![&now, &accounts, &bounds, &others, &limit, &duration, &token, &served];
         let (ids, since): (Vec<i32>, Vec<i64>);
         let rows = match known {
             None => self.access.query(&self.statements.lease_all, &params).await?,

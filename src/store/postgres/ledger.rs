@@ -7,9 +7,7 @@ use super::{
 };
 use crate::{
     CorrelationKeys, MessageSid, Timestamp,
-    store::{
-        Failure, FailureKind, LedgerEntry, LedgerStatus, ResendOutcome, StoreCounts,
-    },
+    store::{Failure, FailureKind, LedgerEntry, LedgerStatus, ResendOutcome, StoreCounts},
 };
 
 impl PostgresStore {

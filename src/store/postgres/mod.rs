@@ -28,7 +28,6 @@ use std::{
 pub use deadpool_postgres;
 pub use tokio_postgres;
 
-pub use self::{builder::PostgresStoreBuilder, error::PostgresError, joined::JoinTransaction};
 use self::{
     access::{Access, Link},
     check::Checked,
@@ -38,6 +37,7 @@ use self::{
     statements::Statements,
     turns::Turns,
 };
+pub use self::{builder::PostgresStoreBuilder, error::PostgresError, joined::JoinTransaction};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
     LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,

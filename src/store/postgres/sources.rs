@@ -81,7 +81,9 @@ impl Sources {
             return Ok(ids);
         }
         let mut unique = wanted.clone();
-        unique.sort_by(|a, b| (a.account, &a.base_url, &a.label).cmp(&(b.account, &b.base_url, &b.label)));
+        unique.sort_by(|a, b| {
+            (a.account, &a.base_url, &a.label).cmp(&(b.account, &b.base_url, &b.label))
+        });
         unique.dedup();
         let ids = match link {
             Link::Pool(_) => self.resolve(link, statements, &unique).await?,
@@ -92,7 +94,11 @@ impl Sources {
                 status if status.available > 0 || status.size < status.max_size => {
                     self.resolve(Link::Pool(access), statements, &unique).await?
                 }
-                _ => resolved(link, statements, &unique).await?.into_iter().map(|(id, _)| id).collect(),
+                _ => resolved(link, statements, &unique)
+                    .await?
+                    .into_iter()
+                    .map(|(id, _)| id)
+                    .collect(),
             },
         };
         let ids: HashMap<&Source, i32> = unique.iter().zip(ids).collect();
