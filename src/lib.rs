@@ -95,6 +95,12 @@ pub use correlate::{
 pub use delivery::{
     AccountPreflight, DeliveryStats, DispatcherState, Mode, PreflightVerdict, RetryPolicy,
 };
+#[cfg(feature = "postgres")]
+pub use feedback::JoinPostgres;
+#[cfg(feature = "sqlite-unbundled")]
+pub use feedback::JoinSqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
+pub use feedback::Joined;
 pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
     MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
