@@ -2,12 +2,15 @@
 
 use std::{env, fmt, path::PathBuf, sync::Arc};
 
-use tower_message_feedback::store::{FeedbackStore, SqliteStore, sqlite::Synchronous};
+use tower_message_feedback::store::{
+    FeedbackStore, PostgresStore, SqliteStore, sqlite::Synchronous,
+};
 
 /// Which store, and where.
 #[derive(Debug, Clone)]
 pub(crate) enum Spec {
     Sqlite { file: PathBuf, synchronous: Synchronous },
+    Postgres { url: String },
 }
 
 impl fmt::Display for Spec {
@@ -17,6 +20,7 @@ impl fmt::Display for Spec {
                 write!(f, "sqlite {}", file.display())
             }
             Self::Sqlite { file, synchronous: _ } => write!(f, "sqlite-normal {}", file.display()),
+            Self::Postgres { url } => write!(f, "postgres {url}"),
         }
     }
 }
@@ -31,6 +35,7 @@ impl Spec {
             "sqlite-normal" => {
                 Self::Sqlite { file: place.into(), synchronous: Synchronous::Normal }
             }
+            "postgres" => Self::Postgres { url: place.to_owned() },
             other => panic!("no store {other}"),
         }
     }
@@ -42,6 +47,11 @@ impl Spec {
                 let builder = SqliteStore::builder(file).synchronous(*synchronous);
                 builder.migrate().await.expect("a schema");
                 Arc::new(builder.open().await.expect("a store"))
+            }
+            Self::Postgres { url } => {
+                let store = PostgresStore::builder().url(url).build().expect("a store");
+                store.migrate().await.expect("a schema");
+                Arc::new(store)
             }
         }
     }

@@ -41,11 +41,16 @@ struct record {
 
 static const char *below, *logs, *full;
 
+/* Copied: PostgreSQL writes its title over its environment. */
+static const char *setting(const char *name) {
+    const char *value = getenv(name);
+    return value ? strdup(value) : NULL;
+}
+
 __attribute__((constructor)) static void start(void) {
-    below = getenv("UNSYNCED_BELOW");
-    logs = getenv("UNSYNCED_LOGS");
-    full = getenv("UNSYNCED_FULL");
-    if (!logs) below = NULL;
+    logs = setting("UNSYNCED_LOGS");
+    full = setting("UNSYNCED_FULL");
+    below = logs ? setting("UNSYNCED_BELOW") : NULL;
 }
 
 static uint64_t now(void) {

@@ -6,7 +6,7 @@ use tower_message_feedback::store::sqlite::Synchronous;
 
 use crate::{
     children::Child,
-    servers::{Place, fresh_directory},
+    servers::{Place, Postgres, fresh_directory},
     stores::Spec,
     unsynced::{Lost, Spared, Unsynced},
 };
@@ -16,8 +16,10 @@ use crate::{
 pub(crate) enum Death {
     /// The application's process.
     Process,
+    /// The server's processes alone.
+    Server,
     /// Everything that runs on the machine with the files, and what its memory
-    /// held of them. On a network, the application's process too.
+    /// held of them; then the application's process, too.
     Machine(Spared),
 }
 
@@ -25,7 +27,12 @@ pub(crate) struct Machine {
     pub(crate) spec: Spec,
     /// What the application's processes need in their environment.
     pub(crate) environment: Vec<(String, String)>,
+    server: Option<Server>,
     unsynced: Unsynced,
+}
+
+enum Server {
+    Postgres(Postgres),
 }
 
 impl Machine {
@@ -37,19 +44,48 @@ impl Machine {
         let unsynced = Unsynced::below(&directory);
         let file: PathBuf = data.join("feedback.db");
         let environment = unsynced.environment();
-        Self { spec: Spec::Sqlite { file, synchronous }, environment, unsynced }
+        Self { spec: Spec::Sqlite { file, synchronous }, environment, server: None, unsynced }
     }
 
-    /// Answers what the application's process had said.
+    /// One with a PostgreSQL server, set up so.
+    pub(crate) fn with_postgres(settings: &[(&str, &str)]) -> Self {
+        let directory = fresh_directory(Place::Ram, "postgres");
+        let unsynced = Unsynced::below(&directory);
+        let mut options = Postgres::options().in_directory(&directory).synced();
+        for (name, value) in unsynced.environment() {
+            options = options.environment(&name, &value);
+        }
+        for (name, value) in settings {
+            options = options.set(name, value);
+        }
+        let server = options.start();
+        Self {
+            spec: Spec::Postgres { url: server.url() },
+            environment: Vec::new(),
+            server: Some(Server::Postgres(server)),
+            unsynced,
+        }
+    }
+
+    /// Answers what the application's process had said, and what was lost.
     pub(crate) fn die(&mut self, application: Child, death: Death) -> (Vec<String>, Lost) {
+        if death == Death::Process {
+            return (application.kill(), Lost::default());
+        }
+        match &mut self.server {
+            Some(Server::Postgres(server)) => server.kill(),
+            None => {}
+        }
         let said = application.kill();
-        let lost = match death {
-            Death::Process => Lost::default(),
-            Death::Machine(spared) => {
-                assert!(self.unsynced.is_used(), "nothing was watched");
-                self.unsynced.cut_power(spared)
-            }
-        };
+        let mut lost = Lost::default();
+        if let Death::Machine(spared) = death {
+            assert!(self.unsynced.is_used(), "nothing was watched");
+            lost = self.unsynced.cut_power(spared);
+        }
+        match &mut self.server {
+            Some(Server::Postgres(server)) => server.restart(),
+            None => {}
+        }
         (said, lost)
     }
 }

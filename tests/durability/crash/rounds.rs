@@ -103,3 +103,26 @@ async fn sqlite_outlives_its_machine() {
 async fn sqlite_unsynced_does_not() {
     something_is_lost(Machine::with_sqlite(Synchronous::Normal)).await;
 }
+
+#[tokio::test]
+async fn postgres_outlives_its_clients_and_itself() {
+    let machine = Machine::with_postgres(&[]);
+    nothing_is_lost(machine, &[Death::Process, Death::Server], true).await;
+}
+
+#[tokio::test]
+async fn postgres_outlives_its_machine() {
+    nothing_is_lost(Machine::with_postgres(&[]), &POWER_CUTS, false).await;
+}
+
+/// A confirm is synced where nothing else is.
+#[tokio::test]
+async fn postgres_outlives_its_machine_where_commits_are_not_synchronous() {
+    let machine = Machine::with_postgres(&[("synchronous_commit", "off")]);
+    nothing_is_lost(machine, &POWER_CUTS, false).await;
+}
+
+#[tokio::test]
+async fn postgres_unsynced_does_not() {
+    something_is_lost(Machine::with_postgres(&[("fsync", "off")])).await;
+}
