@@ -45,10 +45,8 @@ impl BrokenStore {
         };
         let until = self.now() + request.duration;
         for entry in &mut answer.entries {
-            let mut seen = self.seen();
-            seen.tokens.insert(entry.id, (entry.token, until));
-            seen.owners.insert(entry.id, entry.sid);
-            drop(seen);
+            self.seen().tokens.insert(entry.id, (entry.token, until));
+            self.seen().owners.insert(entry.id, entry.sid);
             self.misreport(entry).await;
         }
         match self.fault {

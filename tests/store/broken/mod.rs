@@ -54,7 +54,9 @@ async fn every_fault_is_noticed_by_a_case_that_was_written_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_of_one_task_alone_is_noticed_by_generated_histories() {
     let mut unnoticed = Vec::new();
-    for fault in Fault::ALL.iter().filter(|fault| !is_race(**fault)) {
+    // Their batches are short.
+    let out_of_reach = |fault: Fault| is_race(fault) || fault == Fault::RecordSkipsTheLastOfMany;
+    for fault in Fault::ALL.iter().filter(|fault| !out_of_reach(**fault)) {
         if noticed(|| Broken(*fault), is_history).await.is_none() {
             unnoticed.push(fault);
         }

@@ -9,10 +9,10 @@ use std::{
 use tower_message_feedback::{
     BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, Timestamp,
     store::{
-        Attempts, ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
+        ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
         LeaseAnswer, LeaseRequest, LeaseToken, LedgerEntry, LedgerStatus, MemoryStore,
-        RecordOutcome, ResendOutcome, SettleOutcome, SettledAs, Settlement, StoreCounts,
-        StoreError, StoreFuture, TrackedMessage,
+        RecordOutcome, ResendOutcome, SettleOutcome, Settlement, StoreCounts, StoreError,
+        StoreFuture, TrackedMessage,
         conformance::{Settings, Subject},
     },
 };

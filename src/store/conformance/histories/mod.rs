@@ -85,7 +85,7 @@ async fn run(subject: &Tested, plan: Plan, ops: &[Op]) -> Step {
         if plan.bounded {
             settings.max_messages = capabilities.max_messages.then_some(7);
             settings.max_outbox = capabilities.max_outbox.then_some(4);
-            settings.max_dead_letters = capabilities.max_dead_letters.then_some(2);
+            settings.max_dead_letters = capabilities.max_dead_letters.then_some(1);
         }
     };
     let fixture = Fixture::with(subject, set).await;

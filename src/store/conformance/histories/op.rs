@@ -77,8 +77,10 @@ fn op(dice: &mut fastrand::Rng, batch: usize, step_back: bool) -> Op {
         })),
         26 | 27 => Op::Resend(several(dice, batch, |dice| dice.u64(0..MESSAGES))),
         28 if step_back => Op::StepBack { millis: dice.u64(0..10_000) },
-        29 => Op::Advance { millis: dice.u64(0..400_000) },
-        _ => Op::Advance { millis: dice.u64(0..20) * 1000 },
+        29 => Op::Advance { millis: dice.u64(0..40) * 10_000 },
+        // To the edge of what is a whole number of seconds, and over it.
+        30 => Op::Advance { millis: dice.u64(1..9) * 10_000 - 1 },
+        _ => Op::Advance { millis: dice.u64(0..3) },
     }
 }
 
@@ -119,6 +121,6 @@ fn settled_as(dice: &mut fastrand::Rng) -> SettledAs {
             Some(404),
             dice.bool().then_some(20404),
         )),
-        _ => SettledAs::Retry(Duration::from_millis(dice.u64(0..200_000))),
+        _ => SettledAs::Retry(Duration::from_secs(dice.u64(0..20) * 10)),
     }
 }
