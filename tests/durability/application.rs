@@ -16,8 +16,10 @@ use tower_message_feedback::{
 };
 
 pub(crate) const AC: &str = "AC0123456789abcdef0123456789abcdef";
-/// How long a feedback call may take. A lease lasts 30 s longer.
-pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a feedback call may take.
+const CALL_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a lease lasts then.
+pub(crate) const LEASE: Duration = Duration::from_secs(31);
 
 type Hyper = Client<HttpConnector, Full<Bytes>>;
 

@@ -29,6 +29,7 @@ fn child() {
         Ok("family") => crate::kit::family(),
         Ok("busy") => crate::crash::busy(),
         Ok("full disk") => crate::faults::full_disk(),
+        Ok("member") => crate::processes::member(),
         Ok("drain") => crate::crash::drain(),
         Ok(other) => panic!("no entry {other}"),
     }
@@ -189,9 +190,5 @@ impl Child {
     fn all_said(&mut self) -> Vec<String> {
         self.listener.take().map(JoinHandle::join);
         self.said()
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
     }
 }

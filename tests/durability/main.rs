@@ -4,11 +4,15 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod ahead;
 mod application;
 mod children;
 mod crash;
 mod faults;
 mod kit;
+mod processes;
+mod server;
+mod settings;
 mod stores;
 mod unsynced;
 mod world;

@@ -1,11 +1,12 @@
 //! What the children do.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tower_message_feedback::Confirmation;
+use tower_message_feedback::{Confirmation, store::FeedbackStore};
 
 use crate::{
-    application::{self, Application},
+    ahead::Ahead,
+    application::{self, Application, LEASE},
     children::{hear, say, setting},
     stores::Spec,
     world::NEVER,
@@ -16,9 +17,8 @@ fn block_on(future: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(future);
 }
 
-async fn application() -> Application {
+fn application(store: Arc<dyn FeedbackStore>) -> Application {
     let base_url = setting("BASE_URL");
-    let store = Spec::of_parent().open().await;
     // So that it is said of few confirms only that they were deferred.
     let builder = application::builder(&base_url, store).store_timeout(Duration::from_secs(5));
     Application::new(&base_url, builder)
@@ -29,7 +29,7 @@ async fn application() -> Application {
 pub(crate) fn busy() {
     const TASKS: usize = 16;
     block_on(async {
-        let application = application().await;
+        let application = application(Spec::of_parent().open().await);
         if setting("DELIVERS") == "no" {
             application.feedback.pause_delivery();
         }
@@ -54,15 +54,17 @@ pub(crate) fn busy() {
     });
 }
 
-/// Delivers until the outbox is empty, and says so.
+/// Delivers until the outbox is empty, and says so. By its clock the leases of
+/// the dead have run out.
 pub(crate) fn drain() {
     block_on(async {
-        let feedback = application().await.feedback;
+        let ahead = Ahead::by(2 * LEASE);
+        let store = Spec::of_parent().open_at(Some(ahead.clock())).await;
+        let feedback = application(store).feedback;
         loop {
             if feedback.flush().await.is_empty() {
                 break;
             }
-            // Leases of the dead run out by themselves.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         say("drained");

@@ -6,7 +6,8 @@ use tower_message_feedback::store::sqlite::Synchronous;
 
 use crate::{
     children::Child,
-    servers::{Place, Postgres, fresh_directory},
+    server::{Server, Watched},
+    servers::{Place, fresh_directory},
     stores::Spec,
     unsynced::{Lost, Spared, Unsynced},
 };
@@ -16,7 +17,7 @@ use crate::{
 pub(crate) enum Death {
     /// The application's process.
     Process,
-    /// The server's processes alone.
+    /// The server's processes, and the application's.
     Server,
     /// Everything that runs on the machine with the files, and what its memory
     /// held of them; then the application's process, too.
@@ -31,10 +32,6 @@ pub(crate) struct Machine {
     unsynced: Unsynced,
 }
 
-enum Server {
-    Postgres(Postgres),
-}
-
 impl Machine {
     /// One with a SQLite file, which the application's process has to itself.
     pub(crate) fn with_sqlite(synchronous: Synchronous) -> Self {
@@ -47,24 +44,9 @@ impl Machine {
         Self { spec: Spec::Sqlite { file, synchronous }, environment, server: None, unsynced }
     }
 
-    /// One with a PostgreSQL server, set up so.
-    pub(crate) fn with_postgres(settings: &[(&str, &str)]) -> Self {
-        let directory = fresh_directory(Place::Ram, "postgres");
-        let unsynced = Unsynced::below(&directory);
-        let mut options = Postgres::options().in_directory(&directory).synced();
-        for (name, value) in unsynced.environment() {
-            options = options.environment(&name, &value);
-        }
-        for (name, value) in settings {
-            options = options.set(name, value);
-        }
-        let server = options.start();
-        Self {
-            spec: Spec::Postgres { url: server.url() },
-            environment: Vec::new(),
-            server: Some(Server::Postgres(server)),
-            unsynced,
-        }
+    pub(crate) fn with((server, unsynced): Watched) -> Self {
+        let spec = server.spec(server.url());
+        Self { spec, environment: Vec::new(), server: Some(server), unsynced }
     }
 
     /// Answers what the application's process had said, and what was lost.
@@ -72,9 +54,8 @@ impl Machine {
         if death == Death::Process {
             return (application.kill(), Lost::default());
         }
-        match &mut self.server {
-            Some(Server::Postgres(server)) => server.kill(),
-            None => {}
+        if let Some(server) = &mut self.server {
+            server.kill();
         }
         let said = application.kill();
         let mut lost = Lost::default();
@@ -82,9 +63,8 @@ impl Machine {
             assert!(self.unsynced.is_used(), "nothing was watched");
             lost = self.unsynced.cut_power(spared);
         }
-        match &mut self.server {
-            Some(Server::Postgres(server)) => server.restart(),
-            None => {}
+        if let Some(server) = &mut self.server {
+            server.restart();
         }
         (said, lost)
     }

@@ -6,6 +6,7 @@ use tower_message_feedback::store::sqlite::Synchronous;
 
 use super::machine::{Death, Machine};
 use crate::{
+    server::Server,
     unsynced::{Lost, Spared},
     world::{World, queued},
 };
@@ -106,23 +107,42 @@ async fn sqlite_unsynced_does_not() {
 
 #[tokio::test]
 async fn postgres_outlives_its_clients_and_itself() {
-    let machine = Machine::with_postgres(&[]);
+    let machine = Machine::with(Server::postgres(&[]));
     nothing_is_lost(machine, &[Death::Process, Death::Server], true).await;
 }
 
 #[tokio::test]
 async fn postgres_outlives_its_machine() {
-    nothing_is_lost(Machine::with_postgres(&[]), &POWER_CUTS, false).await;
+    nothing_is_lost(Machine::with(Server::postgres(&[])), &POWER_CUTS, false).await;
 }
 
 /// A confirm is synced where nothing else is.
 #[tokio::test]
 async fn postgres_outlives_its_machine_where_commits_are_not_synchronous() {
-    let machine = Machine::with_postgres(&[("synchronous_commit", "off")]);
+    let machine = Machine::with(Server::postgres(&[("synchronous_commit", "off")]));
     nothing_is_lost(machine, &POWER_CUTS, false).await;
 }
 
 #[tokio::test]
 async fn postgres_unsynced_does_not() {
-    something_is_lost(Machine::with_postgres(&[("fsync", "off")])).await;
+    something_is_lost(Machine::with(Server::postgres(&[("fsync", "off")]))).await;
+}
+
+#[tokio::test]
+async fn redis_outlives_its_clients_and_itself() {
+    let machine = Machine::with(Server::redis("always"));
+    nothing_is_lost(machine, &[Death::Process, Death::Server], true).await;
+}
+
+/// Its log of commands must end in what was written last: a hole in it is for a
+/// person to mend.
+#[tokio::test]
+async fn redis_outlives_its_machine() {
+    let machine = Machine::with(Server::redis("always"));
+    nothing_is_lost(machine, &[Death::Machine(Spared::Nothing)], false).await;
+}
+
+#[tokio::test]
+async fn redis_synced_every_second_does_not() {
+    something_is_lost(Machine::with(Server::redis("everysec"))).await;
 }

@@ -13,7 +13,7 @@ use tower_message_feedback::{Confirmation, MessageFeedback};
 use crate::{application::Application, world::World};
 
 /// One send so often, whether or not those before it have ended.
-const PACE: Duration = Duration::from_millis(10);
+const PACE: Duration = Duration::from_millis(20);
 
 /// An application under load: it sends links, and their users click soon after.
 pub(crate) struct Load {
@@ -65,6 +65,13 @@ impl Load {
 
     pub(crate) fn feedback(&self) -> &MessageFeedback {
         &self.application.feedback
+    }
+
+    /// Waits until connections are open and caches are full.
+    pub(crate) async fn is_warm(&self) {
+        while lock(&self.results).confirms.len() < 30 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Watches for `time`.

@@ -28,6 +28,7 @@ async fn load(world: &World, file: PathBuf) -> Load {
 
 /// What stands in the way for two seconds, from `begin` to `end`.
 async fn through(fault: &str, world: &World, load: Load, begin: impl FnOnce(), end: impl FnOnce()) {
+    load.is_warm().await;
     let before = load.watch(BEFORE).await;
     let begun = Instant::now();
     let during = load
