@@ -6,8 +6,11 @@ mod servers;
 mod concurrency;
 mod conformance;
 mod durability;
+mod handle;
 mod hot;
 mod joined;
 mod migrations;
 mod secrets;
 mod support;
+#[path = "../support/mod.rs"]
+mod world;

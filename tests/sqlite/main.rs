@@ -4,8 +4,11 @@ mod at_rest;
 mod concurrency;
 mod conformance;
 mod disk;
+mod handle;
 mod joined;
 mod locked;
 mod migrations;
 mod opening;
 mod support;
+#[path = "../support/mod.rs"]
+mod world;
