@@ -1,26 +1,46 @@
 #!/usr/bin/env bash
-# Runs every test, the lints and the documentation. Needs stable Rust and, for
-# the pages of an example, Chromium with its driver. Says what is missing; the
-# browser it installs itself where it may.
+# Runs every test, the lints and the documentation. Needs stable Rust, for the
+# stores PostgreSQL, PgBouncer and Redis, and, for the pages of an example,
+# Chromium with its driver. Says what is missing; all but Rust and a C compiler
+# it installs itself where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-browser_is_here() { command -v chromium >/dev/null && command -v chromedriver >/dev/null; }
-if ! browser_is_here && ((EUID == 0)) && command -v apt-get >/dev/null; then
+# Debian's packages start servers of the system: the tests never use those, they
+# start their own on free ports.
+has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+has_postgres() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || has initdb ||
+        [[ -x $(pg_config --bindir 2>/dev/null)/initdb ]]
+}
+has_redis() { [[ -x ${TMF_REDIS_SERVER:-} ]] || has redis-server || has valkey-server; }
+has_redis_cli() { has redis-cli || has valkey-cli; }
+packages=()
+has chromium && has chromedriver || packages+=(chromium chromium-driver)
+has_postgres || packages+=(postgresql)
+has pgbouncer || packages+=(pgbouncer)
+has_redis && has_redis_cli || packages+=(redis-server)
+if ((${#packages[@]} && EUID == 0)) && has apt-get; then
     # If it fails, what is missing is listed below.
     apt-get update -qq &&
-        apt-get install -y -qq --no-install-recommends chromium chromium-driver >/dev/null || true
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            "${packages[@]}" >/dev/null || true
 fi
 
 missing=()
-command -v cargo >/dev/null || missing+=("cargo (https://rustup.rs)")
+has cargo || missing+=("cargo (https://rustup.rs)")
 cargo fmt --version >/dev/null 2>&1 || missing+=("rustfmt (rustup component add rustfmt)")
 cargo clippy --version >/dev/null 2>&1 || missing+=("clippy (rustup component add clippy)")
-# ring, the cryptography of the HTTPS client, compiles C.
-command -v cc >/dev/null || command -v gcc >/dev/null || command -v clang >/dev/null ||
+# ring, the cryptography of the HTTPS client, compiles C, as does SQLite.
+has cc || has gcc || has clang ||
     missing+=("a C compiler (apt-get install gcc)")
-command -v chromium >/dev/null || missing+=("chromium (apt-get install chromium)")
-command -v chromedriver >/dev/null || missing+=("chromedriver (apt-get install chromium-driver)")
+has chromium || missing+=("chromium (apt-get install chromium)")
+has chromedriver || missing+=("chromedriver (apt-get install chromium-driver)")
+has_postgres || missing+=("PostgreSQL (apt-get install postgresql)")
+has pgbouncer || missing+=("PgBouncer (apt-get install pgbouncer)")
+has_redis && has_redis_cli || missing+=("Redis (apt-get install redis-server)")
+# The tests' servers die with them.
+has setpriv || missing+=("setpriv (apt-get install util-linux)")
 if ((${#missing[@]})); then
     printf 'missing: %s\n' "${missing[@]}" >&2
     exit 1
@@ -35,7 +55,7 @@ step cargo fmt --check
 step cargo clippy --all-features --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --all-features --no-deps
 # Each feature alone, without what the tests enable.
-for features in "" axum https-client reqwest simulator test-util; do
+for features in "" axum https-client reqwest simulator test-util sqlite-unbundled sqlite postgres redis; do
     step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 quickstart=$(step cargo run --quiet --example quickstart)

@@ -5,7 +5,10 @@ use std::{
     error::Error,
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, atomic::Ordering::Acquire},
+    sync::{
+        Arc,
+        atomic::Ordering::{Acquire, Relaxed},
+    },
     task::Poll,
     time::Duration,
 };
@@ -40,6 +43,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             retry_at = match retry_deferred(&shared, failures).await {
                 Ok(()) => {
                     failures = 0;
+                    shared.store_hangs.store(false, Relaxed);
                     None
                 }
                 Err(error) => {

@@ -232,6 +232,7 @@ impl MessageFeedbackBuilder {
     /// How long a send's answer, or a confirming route, waits for the store:
     /// 250 ms by default. What takes longer is tried again in the background,
     /// where the store gets eight times as long, and more after each failure.
+    /// Until it answers there, sends and routes do not wait for it at all.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.settings.store_timeout = timeout;
         self
@@ -354,6 +355,7 @@ impl MessageFeedbackBuilder {
             tag_if: self.tag_if,
             warned: Warned::default(),
             base_urls: BaseUrls::default(),
+            store_hangs: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             settings: self.settings,

@@ -99,7 +99,11 @@ impl MessageFeedback {
         }
     }
 
-    fn tracked(&self, keys: CorrelationKeys, sent: SentMessage) -> Option<TrackedMessage> {
+    pub(super) fn tracked(
+        &self,
+        keys: CorrelationKeys,
+        sent: SentMessage,
+    ) -> Option<TrackedMessage> {
         let shared = self.shared();
         if !shared.origins.permits(&sent.base_url) {
             return None;

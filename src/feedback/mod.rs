@@ -8,6 +8,8 @@ mod dispatcher;
 mod error;
 mod handle;
 mod health;
+#[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
+mod joined;
 mod pending;
 mod recent;
 mod sent;
@@ -16,6 +18,12 @@ mod shared;
 mod stats;
 mod waiting;
 
+#[cfg(feature = "postgres")]
+pub use self::joined::JoinPostgres;
+#[cfg(feature = "sqlite-unbundled")]
+pub use self::joined::JoinSqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
+pub use self::joined::Joined;
 pub use self::{
     builder::MessageFeedbackBuilder,
     confirmation::{Confirmation, Refusal},

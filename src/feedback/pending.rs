@@ -10,7 +10,7 @@ use super::{
     sent::Recorded,
     shared::{Shared, single},
 };
-use crate::store::{ConfirmTarget, RecordOutcome, TrackedMessage};
+use crate::store::{ConfirmTarget, TrackedMessage};
 
 /// A message whose SID is known and not recorded yet.
 pub(crate) struct PendingRecord {
@@ -26,18 +26,17 @@ impl PendingRecord {
     /// Records it, within the bound on store operations.
     pub(crate) async fn run(mut self) -> Recorded {
         let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
+        if self.shared.defers_at_once() {
+            return self.defer();
+        }
         let recorded = self.shared.store.record(std::slice::from_ref(message));
         let span = debug_span!("record_message", sid = %message.sid, account = %message.account);
-        match self.shared.within_bound(recorded).instrument(span).await.and_then(single) {
+        let recorded = self.shared.within_bound(recorded).instrument(span).await;
+        match self.shared.noted(recorded).and_then(single) {
             Ok(outcome) => {
                 self.shared.recorded(message, outcome);
                 self.message = None;
-                match outcome {
-                    RecordOutcome::Inserted => Recorded::Recorded,
-                    RecordOutcome::AlreadyPresent => Recorded::AlreadyRecorded,
-                    RecordOutcome::OtherId => Recorded::OtherId,
-                    RecordOutcome::Full => Recorded::Refused,
-                }
+                outcome.into()
             }
             Err(_) => self.defer(),
         }
@@ -75,9 +74,13 @@ impl PendingConfirms {
             self.targets.clear();
             return refused;
         }
+        if self.shared.defers_at_once() {
+            return self.defer();
+        }
         let span = debug_span!("confirm_action");
         let confirmed = self.shared.store.confirm(targets);
-        match self.shared.within_bound(confirmed).instrument(span).await {
+        let confirmed = self.shared.within_bound(confirmed).instrument(span).await;
+        match self.shared.noted(confirmed) {
             Ok(outcomes) if outcomes.len() == targets.len() => {
                 let targets = std::mem::take(&mut self.targets);
                 let confirmed = targets.iter().zip(outcomes);

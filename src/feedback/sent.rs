@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::SystemTime};
 
-use crate::{AccountSid, BaseUrl, MessageSid, Timestamp};
+use crate::{AccountSid, BaseUrl, MessageSid, Timestamp, store::RecordOutcome};
 
 /// A message that the application sent by other means than through the layer.
 ///
@@ -73,4 +73,15 @@ pub enum Recorded {
     InvalidId,
     /// The message's origin is not one that the builder allows.
     OriginNotAllowed,
+}
+
+impl From<RecordOutcome> for Recorded {
+    fn from(outcome: RecordOutcome) -> Self {
+        match outcome {
+            RecordOutcome::Inserted => Self::Recorded,
+            RecordOutcome::AlreadyPresent => Self::AlreadyRecorded,
+            RecordOutcome::OtherId => Self::OtherId,
+            RecordOutcome::Full => Self::Refused,
+        }
+    }
 }

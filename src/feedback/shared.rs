@@ -27,7 +27,7 @@ use super::{
 use crate::{
     BaseUrl, Clock, CorrelationKeys, MessageForm,
     correlate::Keyring,
-    delivery::Control,
+    delivery::{Control, DispatcherState},
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, RecordOutcome, StoreError,
         TrackedMessage,
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     pub(super) tag_if: Option<Arc<TagIf>>,
     pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,
+    /// The store did not answer in time, and has answered nothing since.
+    pub(super) store_hangs: AtomicBool,
     pub(super) closed: AtomicBool,
     /// The last handle is gone.
     pub(super) abandoned: AtomicBool,
@@ -73,6 +75,22 @@ impl Shared {
 
     pub(super) fn close(&self) {
         self.closed.store(true, Release);
+    }
+
+    /// Whether to spare a send or a route the wait for a store that hangs: what it
+    /// brings goes to the retry queue, from which the background task finds out
+    /// when the store answers again.
+    pub(super) fn defers_at_once(&self) -> bool {
+        self.store_hangs.load(Relaxed) && self.control.state() == DispatcherState::Running
+    }
+
+    /// Remembers what an operation that a send or a route waited for said of the
+    /// store.
+    pub(super) fn noted<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+        if result.as_ref().is_err_and(StoreError::is_timeout) {
+            self.store_hangs.store(true, Relaxed);
+        }
+        result
     }
 
     pub(crate) fn may_tag(&self, form: &MessageForm<'_>) -> bool {
@@ -132,43 +150,52 @@ impl Shared {
         target: &ConfirmTarget,
         outcome: ConfirmOutcome,
     ) -> Confirmation {
+        let confirmation = self.confirmation(target, outcome);
+        self.count(confirmation);
+        if let (Confirmation::Unknown, ConfirmTarget::Id { keys, .. }) = (confirmation, target) {
+            self.warn_of_other_processes();
+            self.wait_for_record(*keys);
+        }
+        confirmation
+    }
+
+    /// What a store's outcome means to the application.
+    pub(super) fn confirmation(
+        &self,
+        target: &ConfirmTarget,
+        outcome: ConfirmOutcome,
+    ) -> Confirmation {
         match outcome {
-            ConfirmOutcome::Queued => {
-                self.confirms.queued.increment();
-                self.control.wake();
-                debug!("feedback queued");
-                Confirmation::Queued
-            }
-            ConfirmOutcome::AlreadyConfirmed => {
-                self.confirms.already_confirmed.increment();
-                Confirmation::AlreadyConfirmed
-            }
+            ConfirmOutcome::Queued => Confirmation::Queued,
+            ConfirmOutcome::AlreadyConfirmed => Confirmation::AlreadyConfirmed,
+            ConfirmOutcome::Full => Confirmation::Refused(Refusal::OutboxFull),
+            // It was not tagged, or not yet recorded, or was never sent.
             ConfirmOutcome::Unknown => match target {
-                ConfirmTarget::Id { keys, .. } => self.unknown(*keys),
-                ConfirmTarget::Message(_) => {
-                    self.confirms.unknown.increment();
-                    Confirmation::Unknown
-                }
+                ConfirmTarget::Id { keys, .. } => match self.untagged.get(keys.iter()) {
+                    Some(Untagged::Observed) => Confirmation::Observed,
+                    Some(Untagged::NotTagged) => Confirmation::NeverTagged,
+                    None => Confirmation::Unknown,
+                },
+                ConfirmTarget::Message(_) => Confirmation::Unknown,
             },
-            ConfirmOutcome::Full => {
-                warn!("confirm refused: the outbox is full");
-                // Of several messages some may have fitted.
-                self.control.wake();
-                self.refused(Refusal::OutboxFull)
-            }
         }
     }
 
-    /// Nothing is recorded under the id: it was not tagged, or not yet recorded,
-    /// or was never sent.
-    fn unknown(&self, keys: CorrelationKeys) -> Confirmation {
-        match self.untagged.get(keys.iter()) {
-            Some(Untagged::Observed) => {
+    /// Counts and tells what became of a confirm, and wakes the dispatcher.
+    pub(super) fn count(&self, confirmation: Confirmation) {
+        match confirmation {
+            Confirmation::Queued => {
+                self.confirms.queued.increment();
+                self.control.wake();
+                debug!("feedback queued");
+            }
+            Confirmation::AlreadyConfirmed => self.confirms.already_confirmed.increment(),
+            Confirmation::Unknown => self.confirms.unknown.increment(),
+            Confirmation::Observed => {
                 self.confirms.observed.increment();
                 info!("observed: this confirm would be queued");
-                Confirmation::Observed
             }
-            Some(Untagged::NotTagged) => {
+            Confirmation::NeverTagged => {
                 self.confirms.never_tagged.increment();
                 if !self.warned.never_tagged.swap(true, Relaxed) {
                     warn!(
@@ -177,14 +204,17 @@ impl Shared {
                          `stats().confirms.never_tagged` counts.)"
                     );
                 }
-                Confirmation::NeverTagged
             }
-            None => {
-                self.confirms.unknown.increment();
-                self.warn_of_other_processes();
-                self.wait_for_record(keys);
-                Confirmation::Unknown
+            Confirmation::Refused(refusal) => {
+                self.confirms.refused.increment();
+                if refusal == Refusal::OutboxFull {
+                    warn!("confirm refused: the outbox is full");
+                    // Of several messages some may have fitted.
+                    self.control.wake();
+                }
             }
+            Confirmation::Deferred => self.confirms.deferred.increment(),
+            Confirmation::NotAnAction | Confirmation::NoId => {}
         }
     }
 
@@ -220,13 +250,14 @@ impl Shared {
     }
 
     pub(super) fn refused(&self, refusal: Refusal) -> Confirmation {
-        self.confirms.refused.increment();
-        Confirmation::Refused(refusal)
+        let confirmation = Confirmation::Refused(refusal);
+        self.count(confirmation);
+        confirmation
     }
 
     pub(super) fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
         if self.deferred.push(Deferred::Confirm(target)) {
-            self.confirms.deferred.increment();
+            self.count(Confirmation::Deferred);
             Confirmation::Deferred
         } else {
             warn!("confirm refused: the store fails and the retry queue is full");

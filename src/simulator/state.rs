@@ -104,11 +104,16 @@ impl State {
 
     pub(super) fn report(&mut self, sid: MessageSid, outcome: Outcome) {
         let Some(&index) = self.by_sid.get(&sid) else { return };
-        self.messages[index].report(outcome, self.time.date());
-        match outcome {
-            Outcome::Confirmed if !self.confirmed.contains(&sid) => self.confirmed.push(sid),
-            Outcome::Confirmed => {}
-            Outcome::Unconfirmed => self.confirmed.retain(|confirmed| *confirmed != sid),
+        let message = &mut self.messages[index];
+        let before = message.outcome();
+        message.report(outcome, self.time.date());
+        match (before, outcome) {
+            (Outcome::Unconfirmed, Outcome::Confirmed) => self.confirmed.push(sid),
+            (Outcome::Confirmed, Outcome::Unconfirmed) => {
+                self.confirmed.retain(|confirmed| *confirmed != sid);
+            }
+            (Outcome::Confirmed, Outcome::Confirmed)
+            | (Outcome::Unconfirmed, Outcome::Unconfirmed) => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{Clock, RetryPolicy, link_query, simulator::Answer};
 
-use crate::support::{AC, World, guarded};
+use crate::support::{AC, OTHER_AC, WAIT, World, guarded, other_credentials, settle_down};
 
 /// Sends `count` messages one after the other; answers how many were throttled.
 async fn send(world: &World, count: usize) -> usize {
@@ -63,4 +63,27 @@ async fn sends_keep_their_share_while_a_full_outbox_drains() {
     })
     .await;
     assert_eq!(world.twilio.confirmed().len(), 400);
+}
+
+#[tokio::test]
+async fn an_account_at_its_bound_does_not_hold_up_the_retry_of_another() {
+    let world =
+        World::with(|builder| builder.max_in_flight(1).credentials(other_credentials())).await;
+    // The other account's one feedback is not found yet and waits for its retry.
+    world.twilio.answer_feedback(Answer::status(404));
+    let retried = world.act_of(OTHER_AC, "retried").await;
+    world.flush().await;
+    assert_eq!(world.attempts(retried).await, Some(1));
+    // Of two feedbacks of the first account one is on its way and takes for ever.
+    world.twilio.answer_feedback(Answer::hang());
+    world.feedback.pause_delivery();
+    world.act("in flight").await;
+    world.act("behind it").await;
+    settle_down().await;
+    world.feedback.resume_delivery();
+    guarded(world.twilio.wait_until(|_| world.calls().len() == 2)).await;
+    settle_down().await;
+    world.time.advance(WAIT);
+    let retry = world.twilio.wait_until(|_| world.reports(retried) == 1);
+    tokio::time::timeout(Duration::from_secs(5), retry).await.expect("nothing holds it up");
 }

@@ -69,6 +69,39 @@ async fn a_confirm_that_the_store_fails_is_kept_and_delivered_after_healing() {
 }
 
 #[tokio::test]
+async fn while_the_store_hangs_one_send_and_one_route_wait_for_it_and_no_other() {
+    let (world, store) = world().await;
+    for op in [Op::Record, Op::Confirm] {
+        store.set(op, Mode::Hangs);
+    }
+    let mut sids = Vec::new();
+    for n in 0..50 {
+        let sid = world.create(AC).await;
+        sids.push(sid);
+        let id = format!("id {n}");
+        let recorded = guarded(world.feedback.record(id.as_str(), world.sent(AC, sid))).await;
+        assert_eq!(recorded, Recorded::Deferred);
+        let confirmed = guarded(world.feedback.confirm(id)).await;
+        assert_eq!(confirmed, Confirmation::Deferred);
+    }
+    // The first one asked; the others left it to the background.
+    assert!(store.calls(Op::Record) <= 3, "{} calls", store.calls(Op::Record));
+    assert_eq!(store.calls(Op::Confirm), 0);
+    for op in [Op::Record, Op::Confirm] {
+        store.set(op, Mode::Works);
+    }
+    catch_up(&world).await;
+    for sid in sids {
+        assert_eq!(world.reports(sid), 1);
+    }
+    // It is asked directly again.
+    let sid = world.send("another id").await;
+    assert_eq!(world.feedback.confirm("another id").await, Confirmation::Queued);
+    assert!(world.flush().await.is_empty());
+    assert_eq!(world.reports(sid), 1);
+}
+
+#[tokio::test]
 async fn a_failing_store_is_not_asked_in_a_hot_loop() {
     let (world, store) = world().await;
     store.set(Op::Confirm, Mode::Fails);
@@ -108,11 +141,13 @@ async fn a_record_that_the_store_fails_is_kept_and_can_be_confirmed_meanwhile() 
         let recorded = guarded(world.feedback.record("id", world.sent(AC, sid))).await;
         assert_eq!(recorded, Recorded::Deferred);
         let confirmation = world.feedback.confirm("id").await;
-        if mode == Mode::FailsAfterwards {
-            assert_eq!(confirmation, Confirmation::Queued);
-        } else {
-            assert_eq!(confirmation, Confirmation::Unknown);
-        }
+        let expected = match mode {
+            Mode::FailsAfterwards => Confirmation::Queued,
+            // Behind its record, in the order they came.
+            Mode::Hangs => Confirmation::Deferred,
+            _ => Confirmation::Unknown,
+        };
+        assert_eq!(confirmation, expected, "{mode:?}");
         store.set(Op::Record, Mode::Works);
         catch_up(&world).await;
         assert_eq!(world.reports(sid), 1, "{mode:?}");

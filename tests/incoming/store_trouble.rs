@@ -158,16 +158,16 @@ async fn beyond_the_bound_on_deferred_confirms_the_route_answers_all_the_same() 
 }
 
 #[tokio::test]
-async fn a_record_that_the_store_took_late_is_confirmed_by_the_click_before_it() {
+async fn a_click_while_its_record_hangs_is_taken_up_behind_it() {
     let (world, store) = world(Duration::from_millis(20)).await;
     let site = site(&world).await;
     store.records.shut();
     let message = world.create().await;
     assert_eq!(world.feedback.record("1", message).await, Recorded::Deferred);
-    assert_eq!(site.get("/tracked?id=1").await.header(CONFIRMATION), "Unknown");
+    assert_eq!(site.get("/tracked?id=1").await.header(CONFIRMATION), "Deferred");
     store.records.open();
     world.reported(&[world.last()]).await;
-    assert_eq!(world.confirms().overtaken, 1);
+    assert_eq!(world.confirms().queued, 1);
 }
 
 #[tokio::test]

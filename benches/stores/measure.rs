@@ -1,0 +1,260 @@
+//! The operations of a store, each in turns with its raw statement.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tower_message_feedback::store::{
+    Attempts, ConfirmOutcome, FeedbackStore, LeaseRequest, RecordOutcome, SettleOutcome, SettledAs,
+    Settlement,
+};
+
+use crate::{
+    load::{Figures, message, run, target},
+    table::{Row, Table},
+};
+
+const LEASE: Duration = Duration::from_secs(40);
+
+/// The raw statements of a store, sent by the same client library.
+pub(crate) trait Raw: Send + Sync + 'static {
+    /// Records the messages of these numbers.
+    fn record(&self, numbers: Vec<u64>) -> impl Future<Output = ()> + Send;
+    /// Confirms them.
+    fn confirm(&self, numbers: Vec<u64>) -> impl Future<Output = ()> + Send;
+    /// Leases up to so many entries and settles them as delivered.
+    fn lease_and_settle(&self, limit: usize) -> impl Future<Output = usize> + Send;
+}
+
+/// For a store that has no statements.
+pub(crate) struct NoRaw;
+
+impl Raw for NoRaw {
+    async fn record(&self, _: Vec<u64>) {}
+    async fn confirm(&self, _: Vec<u64>) {}
+    async fn lease_and_settle(&self, _: usize) -> usize {
+        0
+    }
+}
+
+pub(crate) struct Bench<S, R> {
+    name: &'static str,
+    store: Arc<S>,
+    raw: Option<Arc<R>>,
+    /// The next message that was never recorded.
+    next: AtomicU64,
+    /// How many wait that nothing else touches.
+    waiting: AtomicU64,
+}
+
+/// How much of each operation is done: calls, items a call, callers.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    batch: usize,
+    callers: usize,
+    calls: usize,
+}
+
+const SINGLE: Size = Size { batch: 1, callers: 16, calls: 4_000 };
+const BATCH: Size = Size { batch: 64, callers: 4, calls: 400 };
+const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 120 };
+/// The store and its raw statement take turns, so that both meet the same moods
+/// of the machine.
+const TURNS: usize = 4;
+
+impl<S: FeedbackStore, R: Raw> Bench<S, R> {
+    pub(crate) fn new(name: &'static str, store: Arc<S>, raw: Option<Arc<R>>) -> Self {
+        // The first numbers are left to who prepares a run.
+        Self { name, store, raw, next: AtomicU64::new(10), waiting: AtomicU64::new(0) }
+    }
+
+    fn numbers(&self, count: usize) -> std::ops::Range<u64> {
+        let count = count as u64;
+        let first = self.next.fetch_add(count, Relaxed);
+        first..first + count
+    }
+
+    /// Records messages until `pending` wait that nothing else touches; answers
+    /// how many it took.
+    pub(crate) async fn fill(&self, pending: u64) -> u64 {
+        const AT_ONCE: usize = 1_000;
+        let missing = pending.saturating_sub(self.waiting.swap(pending, Relaxed)) as usize;
+        let first = self.numbers(missing).start;
+        let store = self.store.clone();
+        let figures = run(4, missing.div_ceil(AT_ONCE), move |call| {
+            let store = store.clone();
+            async move {
+                let from = first + (call * AT_ONCE) as u64;
+                let to = (from + AT_ONCE as u64).min(first + missing as u64);
+                let messages: Vec<_> = (from..to).map(message).collect();
+                store.record(&messages).await.expect("the store records").len()
+            }
+        })
+        .await;
+        eprintln!("{}: filled at {:.0} messages/s", self.name, figures.items_per_second);
+        missing as u64
+    }
+
+    async fn record(
+        &self,
+        numbers: &std::ops::Range<u64>,
+        size: Size,
+        raw: Option<Arc<R>>,
+    ) -> Figures {
+        let (store, first) = (self.store.clone(), numbers.start);
+        run(size.callers, size.calls, move |call| {
+            let (store, raw) = (store.clone(), raw.clone());
+            let from = first + (call * size.batch) as u64;
+            async move {
+                let numbers: Vec<u64> = (from..from + size.batch as u64).collect();
+                if let Some(raw) = raw {
+                    raw.record(numbers).await;
+                } else {
+                    let messages: Vec<_> = numbers.into_iter().map(message).collect();
+                    let outcomes = store.record(&messages).await.expect("the store records");
+                    assert!(outcomes.iter().all(|said| *said == RecordOutcome::Inserted));
+                }
+                size.batch
+            }
+        })
+        .await
+    }
+
+    async fn confirm(
+        &self,
+        numbers: &std::ops::Range<u64>,
+        size: Size,
+        raw: Option<Arc<R>>,
+    ) -> Figures {
+        let (store, first) = (self.store.clone(), numbers.start);
+        run(size.callers, size.calls, move |call| {
+            let (store, raw) = (store.clone(), raw.clone());
+            let from = first + (call * size.batch) as u64;
+            async move {
+                let numbers: Vec<u64> = (from..from + size.batch as u64).collect();
+                if let Some(raw) = raw {
+                    raw.confirm(numbers).await;
+                } else {
+                    let targets: Vec<_> = numbers.into_iter().map(target).collect();
+                    let outcomes = store.confirm(&targets).await.expect("the store confirms");
+                    assert!(outcomes.iter().all(|said| *said == ConfirmOutcome::Queued));
+                }
+                size.batch
+            }
+        })
+        .await
+    }
+
+    async fn lease_and_settle(&self, size: Size, raw: Option<Arc<R>>) -> Figures {
+        let store = self.store.clone();
+        run(size.callers, size.calls, move |_| {
+            let (store, raw) = (store.clone(), raw.clone());
+            async move {
+                if let Some(raw) = raw {
+                    return raw.lease_and_settle(size.batch).await;
+                }
+                let request = LeaseRequest::new(size.batch, LEASE);
+                let entries = store.lease(&request).await.expect("the store leases").entries;
+                let settlements: Vec<_> = entries
+                    .iter()
+                    .map(|entry| Settlement::new(entry, Attempts::new(1, 0), SettledAs::Delivered))
+                    .collect();
+                let outcomes = store.settle(&settlements).await.expect("the store settles");
+                assert!(outcomes.iter().all(|said| *said == SettleOutcome::Settled));
+                outcomes.len()
+            }
+        })
+        .await
+    }
+
+    /// Every operation beside `pending` messages that wait.
+    pub(crate) async fn measure(&self, pending: u64, table: &mut Table) {
+        for size in [SINGLE, BATCH] {
+            let turn = Size { calls: size.calls / TURNS, ..size };
+            let count = turn.calls * turn.batch;
+            let (mut record, mut confirm) = (Turns::default(), Turns::default());
+            for _ in 0..TURNS {
+                for raw in self.in_turn() {
+                    let numbers = self.numbers(count);
+                    let figures = self.record(&numbers, turn, raw.clone()).await;
+                    record.add(raw.is_some(), figures);
+                    let figures = self.confirm(&numbers, turn, raw.clone()).await;
+                    confirm.add(raw.is_some(), figures);
+                }
+            }
+            for (operation, turns) in [("record", record), ("confirm", confirm)] {
+                table.push(self.row(pending, operation, size, turns));
+            }
+        }
+        self.drain().await;
+        for size in [BATCH, LARGE_BATCH] {
+            let turn = Size { calls: size.calls / TURNS, ..size };
+            let mut turns = Turns::default();
+            for _ in 0..TURNS {
+                for raw in self.in_turn() {
+                    self.queue(turn.calls * turn.batch).await;
+                    let figures = self.lease_and_settle(turn, raw.clone()).await;
+                    turns.add(raw.is_some(), figures);
+                    self.drain().await;
+                }
+            }
+            table.push(self.row(pending, "lease+settle", size, turns));
+        }
+    }
+
+    fn in_turn(&self) -> Vec<Option<Arc<R>>> {
+        std::iter::once(None).chain(self.raw.clone().map(Some)).collect()
+    }
+
+    /// Puts `count` new messages into the outbox.
+    async fn queue(&self, count: usize) {
+        const AT_ONCE: usize = 512;
+        let size = Size { batch: AT_ONCE, callers: 4, calls: count.div_ceil(AT_ONCE) };
+        let numbers = self.numbers(size.calls * AT_ONCE);
+        self.record(&numbers, size, None).await;
+        self.confirm(&numbers, size, None).await;
+    }
+
+    /// Empties the outbox.
+    async fn drain(&self) {
+        let size = Size { batch: 512, callers: 4, calls: 4 };
+        while self.lease_and_settle(size, None).await.items_per_second > 0.0 {}
+    }
+
+    fn row(&self, pending: u64, operation: &'static str, size: Size, turns: Turns) -> Row {
+        let [figures, raw] = turns.medians();
+        let figures = figures.expect("the store had its turns");
+        let Size { batch, callers, .. } = size;
+        Row { store: self.name, pending, operation, batch, callers, figures, raw }
+    }
+}
+
+/// What the store, and its raw statement, showed in each turn.
+#[derive(Debug, Default)]
+struct Turns([Vec<Figures>; 2]);
+
+impl Turns {
+    fn add(&mut self, raw: bool, figures: Figures) {
+        self.0[usize::from(raw)].push(figures);
+    }
+
+    fn medians(self) -> [Option<Figures>; 2] {
+        self.0.map(|figures| {
+            let median = |of: fn(&Figures) -> f64| {
+                let mut values: Vec<f64> = figures.iter().map(of).collect();
+                values.sort_by(f64::total_cmp);
+                values.get(values.len() / 2).copied()
+            };
+            Some(Figures {
+                items_per_second: median(|figures| figures.items_per_second)?,
+                p50_us: median(|figures| figures.p50_us)?,
+                p99_us: median(|figures| figures.p99_us)?,
+            })
+        })
+    }
+}

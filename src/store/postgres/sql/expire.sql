@@ -1,0 +1,50 @@
+WITH @relaxed@,
+@clock@,
+-- Nobody confirmed them. A row that is locked is being confirmed or forgotten.
+pending AS MATERIALIZED (
+    SELECT m.sid FROM @schema@.message m
+    WHERE m.expires_at >= $2::int8 AND m.expires_at <= (SELECT now FROM clock)
+        AND m.confirmed_at IS NULL
+    ORDER BY m.expires_at LIMIT $3::int8
+    FOR UPDATE SKIP LOCKED
+),
+old_delivered AS MATERIALIZED (
+    SELECT d.id, d.sid FROM @schema@.delivered d
+    WHERE d.keep_until <= (SELECT now FROM clock)
+    ORDER BY d.keep_until LIMIT $3::int8 - (SELECT count(*) FROM pending)
+    FOR UPDATE SKIP LOCKED
+),
+old_dead AS MATERIALIZED (
+    SELECT x.id, x.sid FROM @schema@.dead_letter x
+    WHERE x.keep_until <= (SELECT now FROM clock)
+    ORDER BY x.keep_until
+    LIMIT $3::int8 - (SELECT count(*) FROM pending) - (SELECT count(*) FROM old_delivered)
+    FOR UPDATE SKIP LOCKED
+),
+settled AS MATERIALIZED (
+    SELECT m.sid, m.entry FROM @schema@.message m
+        JOIN (SELECT * FROM old_delivered UNION ALL SELECT * FROM old_dead) s
+            ON m.sid = s.sid AND m.entry = s.id
+    FOR UPDATE OF m SKIP LOCKED
+),
+gone AS (
+    DELETE FROM @schema@.message m
+    USING (SELECT sid FROM pending UNION ALL SELECT sid FROM settled) s
+    WHERE m.sid = s.sid
+    RETURNING m.sid
+),
+-- With its message, or if that is gone already.
+gone_delivered AS (
+    DELETE FROM @schema@.delivered d USING old_delivered s
+    WHERE d.id = s.id AND (
+        d.id IN (SELECT entry FROM settled) OR NOT EXISTS (
+            SELECT FROM @schema@.message m WHERE m.sid = s.sid AND m.entry = s.id))
+),
+gone_dead AS (
+    DELETE FROM @schema@.dead_letter x USING old_dead s
+    WHERE x.sid = s.sid AND (
+        x.id IN (SELECT entry FROM settled) OR NOT EXISTS (
+            SELECT FROM @schema@.message m WHERE m.sid = s.sid AND m.entry = s.id))
+)
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM pending), c.now
+FROM relaxed CROSS JOIN clock c

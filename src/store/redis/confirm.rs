@@ -1,0 +1,176 @@
+use super::{
+    RedisStore, RedisStoreError,
+    index::{Claim, Indexed},
+    layout::{Hash, Layout, hash},
+    packed::key_bytes,
+    record::{Elsewhere, line},
+    script::Op,
+};
+use crate::{
+    CorrelationKey,
+    store::{ConfirmOutcome, ConfirmTarget, Resends, TrackedMessage},
+};
+
+impl RedisStore {
+    pub(super) async fn confirm_all(
+        &self,
+        targets: &[ConfirmTarget],
+    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        if targets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let layout = self.layout().await?;
+        let is_message = |target: &ConfirmTarget| matches!(target, ConfirmTarget::Message(_));
+        let mut outcomes = Vec::with_capacity(targets.len());
+        // Ids and messages go in runs, so that each sees what the one before did.
+        for run in targets.chunk_by(|a, b| is_message(a) == is_message(b)) {
+            let messages: Vec<&TrackedMessage> = run
+                .iter()
+                .filter_map(|target| match target {
+                    ConfirmTarget::Message(message) => Some(message),
+                    ConfirmTarget::Id { .. } => None,
+                })
+                .collect();
+            outcomes.extend(match messages.is_empty() {
+                true => self.confirm_ids(layout, run).await?,
+                false => {
+                    let messages: Vec<TrackedMessage> = messages.into_iter().cloned().collect();
+                    self.confirm_messages(layout, &messages).await?
+                }
+            });
+        }
+        Ok(outcomes)
+    }
+
+    async fn confirm_ids(
+        &self,
+        layout: &Layout,
+        targets: &[ConfirmTarget],
+    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        let mut outcomes = vec![ConfirmOutcome::Unknown; targets.len()];
+        // In a rotation, resends lie on both sides of it: all are confirmed, or
+        // else the newest under the previous key if there is none under the current.
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for (at, target) in targets.iter().enumerate() {
+            let ConfirmTarget::Id { keys, resends } = target else { continue };
+            first.push((at, keys.current, *resends));
+            if let Some(previous) = keys.previous {
+                match resends {
+                    Resends::All => first.push((at, previous, *resends)),
+                    Resends::Newest => second.push((at, previous, *resends)),
+                }
+            }
+        }
+        self.confirm_keys(layout, &first, &mut outcomes).await?;
+        second.retain(|(at, ..)| outcomes[*at] == ConfirmOutcome::Unknown);
+        self.confirm_keys(layout, &second, &mut outcomes).await?;
+        Ok(outcomes)
+    }
+
+    async fn confirm_keys(
+        &self,
+        layout: &Layout,
+        keys: &[(usize, CorrelationKey, Resends)],
+        outcomes: &mut [ConfirmOutcome],
+    ) -> Result<(), RedisStoreError> {
+        let items = keys.iter().map(|(_, key, resends)| {
+            let mut item = vec![if *resends == Resends::All { b'a' } else { b'n' }];
+            item.extend(key_bytes(*key));
+            (layout.shard_of_key(*key), item)
+        });
+        let confirmed = self.confirm_items(layout, items).await?;
+        for ((at, ..), outcome) in keys.iter().zip(confirmed) {
+            outcomes[*at] = outcomes[*at].most_telling(outcome);
+        }
+        Ok(())
+    }
+
+    async fn confirm_messages(
+        &self,
+        layout: &Layout,
+        messages: &[TrackedMessage],
+    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        let packed = self.pack(layout, messages).await?;
+        let lines: Vec<Indexed> = messages.iter().map(line).collect();
+        let claims = self.claim(layout, &lines).await?;
+        let mut items: Vec<Option<(usize, Vec<u8>)>> = messages.iter().map(|_| None).collect();
+        let mut others: Vec<(usize, Vec<Hash>)> = Vec::new();
+        let fresh = |at: usize| {
+            let mut item = vec![b'm'];
+            item.extend(&packed[at]);
+            (layout.shard_of_key(messages[at].key), item)
+        };
+        for (at, claim) in claims.into_iter().enumerate() {
+            match claim {
+                Claim::Own => items[at] = Some(fresh(at)),
+                Claim::Others(hashes) => others.push((at, hashes)),
+            }
+        }
+        let mut outcomes = vec![ConfirmOutcome::Unknown; messages.len()];
+        // What this batch claimed is recorded before what another hash claimed.
+        self.confirm_some(layout, &mut items, &mut outcomes).await?;
+        if !others.is_empty() {
+            let found = self.elsewhere(layout, messages, &others).await?;
+            let mut free = Vec::new();
+            for ((at, _), found) in others.iter().zip(found) {
+                items[*at] = Some(match found {
+                    Elsewhere::Nowhere => {
+                        free.push(line(&messages[*at]));
+                        fresh(*at)
+                    }
+                    Elsewhere::Here(hash) => (
+                        layout.shard_of_hash(hash),
+                        [&[b's'][..], &hash, &messages[*at].sid.pack()].concat(),
+                    ),
+                });
+            }
+            self.take_over(layout, &free).await?;
+            self.confirm_some(layout, &mut items, &mut outcomes).await?;
+        }
+        Ok(outcomes)
+    }
+
+    async fn confirm_some(
+        &self,
+        layout: &Layout,
+        items: &mut [Option<(usize, Vec<u8>)>],
+        outcomes: &mut [ConfirmOutcome],
+    ) -> Result<(), RedisStoreError> {
+        let (which, items): (Vec<usize>, Vec<_>) =
+            items.iter_mut().enumerate().filter_map(|(at, item)| Some((at, item.take()?))).unzip();
+        let confirmed = self.confirm_items(layout, items).await?;
+        for (at, outcome) in which.into_iter().zip(confirmed) {
+            outcomes[at] = outcome;
+        }
+        Ok(())
+    }
+
+    async fn confirm_items(
+        &self,
+        layout: &Layout,
+        items: impl IntoIterator<Item = (usize, Vec<u8>)>,
+    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        let replicas = self.settings.replicas;
+        let waits = vec![if replicas.is_some() { b'1' } else { b'0' }];
+        let batches = self.batches(layout, Op::Confirm, &[waits], items);
+        let answers = self.confirming.run_and_wait(&batches.calls, replicas).await?;
+        let (letters, unindexed) = batches.letters(answers)?;
+        self.index_long(layout, &unindexed).await?;
+        letters
+            .into_iter()
+            .map(|letter| match letter {
+                b'Q' => Ok(ConfirmOutcome::Queued),
+                b'A' => Ok(ConfirmOutcome::AlreadyConfirmed),
+                b'U' => Ok(ConfirmOutcome::Unknown),
+                _ => Err(RedisStoreError::unreadable("the answer to a confirm")),
+            })
+            .collect()
+    }
+}
+
+/// The hash of a key, for those that look for a message under it.
+pub(super) fn key_item(letter: u8, key: CorrelationKey) -> (Hash, Vec<u8>) {
+    let mut item = vec![letter];
+    item.extend(key_bytes(key));
+    (hash(key), item)
+}

@@ -1,0 +1,13 @@
+//! The store in PostgreSQL, against servers that the tests start themselves.
+
+#[path = "../servers/mod.rs"]
+mod servers;
+
+mod concurrency;
+mod conformance;
+mod durability;
+mod hot;
+mod joined;
+mod migrations;
+mod secrets;
+mod support;
