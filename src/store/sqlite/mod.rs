@@ -68,9 +68,9 @@
 //! [`forget`](FeedbackStore::forget) empties the log, too, unless another
 //! connection is reading at that moment: then what it holds is overwritten by
 //! later commits. Expiry leaves the log to those. Where SQLite has moved rows
-//! from page to page, a trace of a key or a SID, of about one message in a
-//! thousand, can be left in the unused part of a page until it is used again;
-//! `VACUUM` leaves none.
+//! from page to page, traces of keys and SIDs (of about one message in a hundred,
+//! where thousands were removed) can stay in the unused part of a page until it
+//! is used again; `VACUUM` leaves none.
 //!
 //! The tables are named `tmf_…` and may lie in a database of the application's
 //! own. [Migrating](SqliteStore::migrate) it turns the write-ahead log on for
