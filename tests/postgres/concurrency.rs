@@ -113,10 +113,7 @@ async fn a_lease_and_expiry_pass_over_what_is_locked() {
     assert!(status(&store, 9).await.is_none() && status(&store, 8).await.is_some());
     transaction.rollback().await.expect("a rollback");
     assert_eq!(lease(&store, 10).await.len(), 1);
-    // What was locked when expiry looked is found by a later sweep; here by the
-    // first look of another process.
-    let other = builder(store.schema()).build().expect("a store");
-    assert_eq!(other.expire(10).await.expect("an answer"), 1);
+    assert_eq!(store.expire(10).await.expect("an answer"), 1);
 }
 
 /// A role whose transactions are serializable: statements are refused, and are
@@ -165,7 +162,7 @@ async fn a_higher_isolation_level_changes_no_answer() {
 #[tokio::test]
 async fn what_is_given_up_leaves_no_wedged_connection_in_the_pool() {
     let schema = fresh_schema();
-    let builder = builder(&schema).max_connections(1).timeout(Duration::from_millis(700));
+    let builder = builder(&schema).max_connections(1).timeout(Duration::from_secs(5));
     let store: PostgresStore = migrated(builder).await;
     record(&store, 0..2).await;
     let mut client = connect(&server().url()).await;
@@ -173,7 +170,7 @@ async fn what_is_given_up_leaves_no_wedged_connection_in_the_pool() {
     let lock = format!("SELECT 1 FROM {schema}.message WHERE sid = '\\x00{:032x}' FOR UPDATE", 0);
     transaction.batch_execute(&lock).await.expect("a lock");
 
-    let dropped = tokio::time::timeout(Duration::from_millis(100), confirm(&store, 0)).await;
+    let dropped = tokio::time::timeout(Duration::from_millis(500), confirm(&store, 0)).await;
     assert!(dropped.is_err(), "it waits for the lock");
     assert_eq!(confirm(&store, 1).await, ConfirmOutcome::Queued);
     let error = store.confirm(&[by_id(0)]).await.expect_err("the lock is held");

@@ -109,22 +109,27 @@ impl PostgresStore {
             params.extend(more);
             link.query(&self.statements.confirm_any, &params).await?
         };
-        let mut hits = Vec::with_capacity(rows.len());
+        let mut hits = Vec::with_capacity(open.len());
+        let mut known = HashSet::with_capacity(open.len());
+        let mut queued = HashSet::with_capacity(open.len());
         for row in &rows {
-            let number: i32 = row.try_get(0)?;
-            let source: Option<i32> = row.try_get(3)?;
-            let Some(sid) = MessageSid::unpack(row.try_get(1)?) else { continue };
-            if let Some(source) = source {
+            let Some(sid) = MessageSid::unpack(row.try_get(2)?) else { continue };
+            if let Some(place) = row.try_get::<_, Option<i64>>(0)? {
+                let number: i32 = row.try_get(1)?;
+                hits.push((place, usize::try_from(number).unwrap_or(usize::MAX), sid));
+            } else if let Some(source) = row.try_get(3)? {
                 self.turns.queued(self.sources.account(source), row.try_get(4)?);
+                queued.insert(sid);
+            } else {
+                known.insert(sid);
             }
-            hits.push(Hit {
-                target: usize::try_from(number).unwrap_or(usize::MAX),
-                sid,
-                is_known: row.try_get(2)?,
-                queued: source.is_some(),
-            });
         }
-        Ok(hits)
+        hits.sort_unstable_by_key(|(place, ..)| *place);
+        let hits = hits.into_iter().map(|(_, target, sid)| {
+            let queued = queued.contains(&sid);
+            Hit { target, sid, queued, is_known: queued || known.contains(&sid) }
+        });
+        Ok(hits.collect())
     }
 }
 

@@ -18,8 +18,8 @@ const LATE: i64 = 300_000;
 ///
 /// Their index also has the confirmed ones (or a confirm would not be HOT), and
 /// those that outlive it need not be passed over at each look: a message never
-/// becomes unconfirmed again. What was locked, or was written later, is found by
-/// the sweep.
+/// becomes unconfirmed again. If one was locked, the next look begins where this
+/// one did; what another process writes too late is found by the sweep.
 pub(super) struct Expiry {
     state: Mutex<State>,
     dropped: AtomicU64,
@@ -82,8 +82,8 @@ impl PostgresStore {
         let rows =
             self.access.query(&self.statements.expire, &[&self.now(), &from, &limit]).await?;
         let Some(row) = rows.first() else { return Ok(0) };
-        let (gone, pending): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-        if pending < limit {
+        let (gone, all): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
+        if all {
             self.expiry.looked(from, row.try_get(2)?);
         }
         self.expiry.dropped.fetch_add(gone.unsigned_abs(), Relaxed);

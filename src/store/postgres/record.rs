@@ -66,19 +66,15 @@ impl PostgresStore {
         let rows = link
             .query(&self.statements.record, &[&sids, &keys, &sources, &sent_at, &expires_at])
             .await?;
-        let mut held = Vec::with_capacity(messages.len());
+        let mut held: HashMap<MessageSid, (CorrelationKey, bool)> =
+            messages.iter().map(|message| (message.sid, (message.key, true))).collect();
+        let mut answers = Vec::with_capacity(rows.len());
         for row in &rows {
-            let (ord, inserted): (i64, bool) = (row.try_get(0)?, row.try_get(1)?);
-            let Some(message) = usize::try_from(ord - 1).ok().and_then(|at| messages.get(at))
-            else {
-                continue;
-            };
-            if inserted {
-                held.push((message.sid, (message.key, true)));
-            } else if let Some(Key(key)) = row.try_get(2)? {
-                held.push((message.sid, (key, false)));
-            }
+            let Some(sid) = MessageSid::unpack(row.try_get(0)?) else { continue };
+            let Some(inserted) = held.remove(&sid) else { continue };
+            let before: Option<Key> = row.try_get(1)?;
+            answers.push((sid, before.map_or(inserted, |Key(key)| (key, false))));
         }
-        Ok(held)
+        Ok(answers)
     }
 }

@@ -23,18 +23,16 @@ hit AS MATERIALIZED (
 -- In one order in every process: batches that overlap wait, and do not deadlock.
 -- The version that is locked is the newest, whatever the snapshot shows.
 locked AS MATERIALIZED (
-    SELECT m.sid, m.confirmed_at FROM @schema@.message m
-    WHERE m.sid IN (SELECT sid FROM hit)
+    SELECT m.sid, m.confirmed_at, w.place
+    FROM (SELECT h.sid, min(h.place) AS place FROM hit h GROUP BY h.sid) w
+        JOIN @schema@.message m ON m.sid = w.sid
     ORDER BY m.sid
     FOR NO KEY UPDATE OF m
 ),
 -- Numbered in the order of the batch.
 fresh AS MATERIALIZED (
-    SELECT f.sid, nextval('@schema@.entry_id') AS entry FROM (
-        SELECT l.sid FROM locked l JOIN hit h ON h.sid = l.sid
-        WHERE l.confirmed_at IS NULL
-        GROUP BY l.sid ORDER BY min(h.place)
-    ) f
+    SELECT f.sid, nextval('@schema@.entry_id') AS entry
+    FROM (SELECT l.sid FROM locked l WHERE l.confirmed_at IS NULL ORDER BY l.place) f
 ),
 confirmed AS (
     UPDATE @schema@.message m SET confirmed_at = (SELECT now FROM clock), entry = f.entry
@@ -51,8 +49,10 @@ filed AS (
     SELECT q.entry, s.account, q.source, q.sid, c.now, c.now
     FROM queued q LEFT JOIN @schema@.source s ON s.id = q.source CROSS JOIN clock c
 )
-SELECT h.ord, h.sid, l.sid IS NOT NULL OR q.sid IS NOT NULL, q.source, c.now
-FROM durable CROSS JOIN clock c CROSS JOIN hit h
-    LEFT JOIN locked l ON l.sid = h.sid
-    LEFT JOIN queued q ON q.sid = h.sid
-ORDER BY h.place
+-- Put together by the client: the planner takes every batch for a small one, and
+-- would compare all with all.
+SELECT a.*, c.now FROM durable CROSS JOIN clock c CROSS JOIN (
+    SELECT h.place, h.ord, h.sid, NULL::int4 AS source FROM hit h
+    UNION ALL SELECT NULL, NULL, l.sid, NULL FROM locked l
+    UNION ALL SELECT NULL, NULL, q.sid, q.source FROM queued q
+) a

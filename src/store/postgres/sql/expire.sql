@@ -8,6 +8,13 @@ pending AS MATERIALIZED (
     ORDER BY m.expires_at LIMIT $3::int8
     FOR UPDATE SKIP LOCKED
 ),
+-- The same without a lock: whether any was passed over.
+over AS MATERIALIZED (
+    SELECT FROM @schema@.message m
+    WHERE m.expires_at >= $2::int8 AND m.expires_at <= (SELECT now FROM clock)
+        AND m.confirmed_at IS NULL
+    LIMIT $3::int8
+),
 old_delivered AS MATERIALIZED (
     SELECT d.id, d.sid FROM @schema@.delivered d
     WHERE d.keep_until <= (SELECT now FROM clock)
@@ -46,5 +53,6 @@ gone_dead AS (
         x.id IN (SELECT entry FROM settled) OR NOT EXISTS (
             SELECT FROM @schema@.message m WHERE m.sid = s.sid AND m.entry = s.id))
 )
-SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM pending), c.now
+SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM pending) = (SELECT count(*) FROM over)
+    AND (SELECT count(*) FROM pending) < $3::int8, c.now
 FROM relaxed CROSS JOIN clock c

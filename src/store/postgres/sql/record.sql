@@ -2,7 +2,7 @@ WITH @durable@,
 given AS MATERIALIZED (
     SELECT g.*, nextval('@schema@.message_id') AS id
     FROM unnest($1::bytea[], $2::uuid[], $3::int4[], $4::int8[], $5::int8[])
-        WITH ORDINALITY AS g(sid, key, source, sent_at, expires_at, ord)
+        AS g(sid, key, source, sent_at, expires_at)
 ),
 -- In one order in every process: batches that overlap wait, and do not deadlock.
 inserted AS (
@@ -11,8 +11,9 @@ inserted AS (
     ON CONFLICT (sid) DO NOTHING
     RETURNING sid
 )
-SELECT g.ord, i.sid IS NOT NULL,
-    CASE WHEN i.sid IS NULL THEN
-        (SELECT m.key FROM @schema@.message m WHERE m.sid = g.sid)
-    END
-FROM durable CROSS JOIN given g LEFT JOIN inserted i ON i.sid = g.sid
+-- What was there before is in the snapshot, what was inserted is not.
+SELECT a.* FROM durable CROSS JOIN (
+    SELECT i.sid, NULL::uuid AS key FROM inserted i
+    UNION ALL
+    SELECT m.sid, m.key FROM given g JOIN @schema@.message m ON m.sid = g.sid
+) a
