@@ -63,7 +63,10 @@
 //! | `https-client` | yes | the default transport: hyper with rustls |
 //! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
 //! | `simulator` | | a Twilio that runs in process |
-//! | `test-util` | | a clock that a test owns |
+//! | `sqlite` | | [`store`]`::SqliteStore`, with SQLite built in; `sqlite-unbundled` links another |
+//! | `postgres` | | [`store`]`::PostgresStore` |
+//! | `redis` | | [`store`]`::RedisStore` |
+//! | `test-util` | | a clock that a test owns, and the conformance suite for stores |
 //!
 //! [Twilio's Message Feedback]: https://www.twilio.com/docs/messaging/guides/send-message-feedback-to-twilio
 

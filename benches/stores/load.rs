@@ -33,8 +33,13 @@ pub(crate) fn key(number: u64) -> CorrelationKey {
     CorrelationKey::from_bytes(bytes(number, 1))
 }
 
+/// The digits of a SID as bytes.
+pub(crate) fn digits(number: u64) -> [u8; 16] {
+    bytes(number, 2)
+}
+
 pub(crate) fn sid(number: u64) -> MessageSid {
-    let hex = u128::from_be_bytes(bytes(number, 2));
+    let hex = u128::from_be_bytes(digits(number));
     format!("SM{hex:032x}").parse().expect("a SID")
 }
 

@@ -11,7 +11,13 @@ mod idle;
 mod load;
 mod measure;
 mod memory;
+mod postgres;
+mod redis;
+mod sqlite;
 mod table;
+
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
 
 use std::process::ExitCode;
 
@@ -58,7 +64,9 @@ async fn main() -> ExitCode {
     for store in &options.stores {
         match store.as_str() {
             "memory" => memory::bench(&options.pending, &mut table).await,
-            _ => {}
+            "sqlite" => sqlite::bench(&options.pending, &mut table).await,
+            "postgres" => postgres::bench(&options.pending, &mut table).await,
+            _ => redis::bench(&options.pending, &mut table).await,
         }
     }
     table.write();

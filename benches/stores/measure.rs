@@ -43,11 +43,13 @@ impl Raw for NoRaw {
 }
 
 pub(crate) struct Bench<S, R> {
-    pub(crate) name: &'static str,
-    pub(crate) store: Arc<S>,
-    pub(crate) raw: Option<Arc<R>>,
+    name: &'static str,
+    store: Arc<S>,
+    raw: Option<Arc<R>>,
     /// The next message that was never recorded.
-    pub(crate) next: AtomicU64,
+    next: AtomicU64,
+    /// How many wait that nothing else touches.
+    waiting: AtomicU64,
 }
 
 /// How much of each operation is done: calls, items a call, callers.
@@ -66,16 +68,22 @@ const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 120 };
 const TURNS: usize = 4;
 
 impl<S: FeedbackStore, R: Raw> Bench<S, R> {
+    pub(crate) fn new(name: &'static str, store: Arc<S>, raw: Option<Arc<R>>) -> Self {
+        // The first numbers are left to who prepares a run.
+        Self { name, store, raw, next: AtomicU64::new(10), waiting: AtomicU64::new(0) }
+    }
+
     fn numbers(&self, count: usize) -> std::ops::Range<u64> {
         let count = count as u64;
         let first = self.next.fetch_add(count, Relaxed);
         first..first + count
     }
 
-    /// Records messages until `pending` wait that nothing else touches.
-    pub(crate) async fn fill(&self, pending: u64) {
+    /// Records messages until `pending` wait that nothing else touches; answers
+    /// how many it took.
+    pub(crate) async fn fill(&self, pending: u64) -> u64 {
         const AT_ONCE: usize = 1_000;
-        let missing = pending.saturating_sub(self.next.load(Relaxed)) as usize;
+        let missing = pending.saturating_sub(self.waiting.swap(pending, Relaxed)) as usize;
         let first = self.numbers(missing).start;
         let store = self.store.clone();
         let figures = run(4, missing.div_ceil(AT_ONCE), move |call| {
@@ -89,6 +97,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         })
         .await;
         eprintln!("{}: filled at {:.0} messages/s", self.name, figures.items_per_second);
+        missing as u64
     }
 
     async fn record(

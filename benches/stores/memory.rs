@@ -1,4 +1,4 @@
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 
 use tower_message_feedback::store::MemoryStore;
 
@@ -11,9 +11,9 @@ use crate::{
 pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
     let store =
         Arc::new(MemoryStore::builder().max_messages(50_000_000).max_outbox(10_000_000).build());
-    let bench = Bench { name: "memory", store, raw: None::<Arc<NoRaw>>, next: AtomicU64::new(0) };
+    let bench = Bench::new("memory", store, None::<Arc<NoRaw>>);
     for &pending in pending {
-        bench.fill(pending).await;
+        let _ = bench.fill(pending).await;
         bench.measure(pending, table).await;
     }
     let (p50, p95) = idle::confirm_to_post(MemoryStore::new()).await;

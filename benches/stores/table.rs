@@ -73,4 +73,9 @@ impl Table {
     pub(crate) fn idle(&mut self, store: &str, p50: Duration, p95: Duration) {
         self.note(format!("{store}: confirm to POST when idle: p50 {p50:.1?}, p95 {p95:.1?}"));
     }
+
+    /// What a pending message weighs.
+    pub(crate) fn weight(&mut self, store: &str, pending: u64, each: f64) {
+        self.note(format!("{store}: {each:.0} bytes a pending message, of {pending}"));
+    }
 }

@@ -1,15 +1,9 @@
-//! The store in memory, through the trait that every store keeps, by a clock
-//! that the tests own.
+//! The store in memory keeps the contract, and the suite that says so notices
+//! stores that do not.
 
-mod bounds;
-mod confirm;
+mod broken;
 mod conformance;
-mod expiry;
-mod histories;
-mod lease;
-mod ledger;
-mod model;
-mod record;
-mod settle;
-mod support;
-mod threads;
+mod delegate;
+mod loose;
+mod memory;
+mod shared;

@@ -1,9 +1,9 @@
 //! Batches of nothing, and of very many.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, answer, seconds},
     messages::{by_id, forgetting, sid},
     verdict::CaseResult,
@@ -18,9 +18,7 @@ use crate::{
 
 const MANY: u64 = 1000;
 
-pub(super) async fn a_batch_of_nothing_is_answered_with_nothing<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_batch_of_nothing_is_answered_with_nothing(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
     f.bury(2).await;
@@ -42,9 +40,7 @@ fn id(n: u64) -> CorrelationKey {
     CorrelationKey::from_bytes(bytes)
 }
 
-pub(super) async fn a_thousand_items_are_answered_in_their_order<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_thousand_items_are_answered_in_their_order(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let message = |n: u64| TrackedMessage { key: id(n), ..f.message_of(n % 5, n, 0) };
     // Every third twice in a row, every seventh at the end once more under
@@ -121,7 +117,7 @@ pub(super) async fn a_thousand_items_are_answered_in_their_order<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_hundred_messages_may_share_an_id<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn a_hundred_messages_may_share_an_id(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let mut order: Vec<u64> = (0..100).collect();
     fastrand::Rng::with_seed(7).shuffle(&mut order);

@@ -1,9 +1,7 @@
 //! At the bounds, for the stores that keep them.
 
-use std::sync::Arc;
-
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, RETENTION, seconds},
     messages::{by_id, keys},
     verdict::{CaseResult, require},
@@ -18,7 +16,7 @@ const OUTBOX: &str = "it does not bound its outbox";
 const DEAD_LETTERS: &str = "it does not bound its dead letters";
 
 /// Message `n` under id `n`, sent and over later than all with a smaller number.
-fn numbered<S: Subject>(f: &Fixture<S>, n: u8) -> TrackedMessage {
+fn numbered(f: &Fixture, n: u8) -> TrackedMessage {
     let later = seconds(2 * u64::from(n));
     TrackedMessage {
         sent_at: f.start - RETENTION + later,
@@ -26,24 +24,24 @@ fn numbered<S: Subject>(f: &Fixture<S>, n: u8) -> TrackedMessage {
     }
 }
 
-async fn with_messages<S: Subject>(
-    subject: &Arc<S>,
+async fn with_messages(
+    subject: &Tested,
     max: usize,
-) -> Result<Fixture<S>, super::verdict::NotApplicable> {
+) -> Result<Fixture, super::verdict::NotApplicable> {
     require(subject.capabilities().max_messages, MESSAGES)?;
     Ok(Fixture::with(subject, |settings| settings.max_messages = Some(max)).await)
 }
 
-async fn with_outbox<S: Subject>(
-    subject: &Arc<S>,
+async fn with_outbox(
+    subject: &Tested,
     max: usize,
-) -> Result<Fixture<S>, super::verdict::NotApplicable> {
+) -> Result<Fixture, super::verdict::NotApplicable> {
     require(subject.capabilities().max_outbox, OUTBOX)?;
     Ok(Fixture::with(subject, |settings| settings.max_outbox = Some(max)).await)
 }
 
-pub(super) async fn at_the_bound_the_oldest_unconfirmed_message_goes_first<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn at_the_bound_the_oldest_unconfirmed_message_goes_first(
+    subject: &Tested,
 ) -> CaseResult {
     let f = with_messages(subject, 3).await?;
     for n in 1..=5 {
@@ -57,9 +55,7 @@ pub(super) async fn at_the_bound_the_oldest_unconfirmed_message_goes_first<S: Su
     Ok(())
 }
 
-pub(super) async fn a_batch_makes_room_for_each_of_its_messages<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_batch_makes_room_for_each_of_its_messages(subject: &Tested) -> CaseResult {
     let f = with_messages(subject, 3).await?;
     f.insert(numbered(&f, 1)).await;
     f.queue(0, 90).await;
@@ -71,9 +67,7 @@ pub(super) async fn a_batch_makes_room_for_each_of_its_messages<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn what_is_known_already_evicts_nothing<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_is_known_already_evicts_nothing(subject: &Tested) -> CaseResult {
     let f = with_messages(subject, 2).await?;
     f.insert(numbered(&f, 1)).await;
     f.insert(numbered(&f, 2)).await;
@@ -83,9 +77,7 @@ pub(super) async fn what_is_known_already_evicts_nothing<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn what_is_in_the_outbox_never_gives_way<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_is_in_the_outbox_never_gives_way(subject: &Tested) -> CaseResult {
     let f = with_messages(subject, 3).await?;
     f.insert(numbered(&f, 1)).await;
     f.confirm(1).await;
@@ -97,8 +89,8 @@ pub(super) async fn what_is_in_the_outbox_never_gives_way<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_store_full_of_the_outbox_takes_no_message_and_loses_none<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_store_full_of_the_outbox_takes_no_message_and_loses_none(
+    subject: &Tested,
 ) -> CaseResult {
     let f = with_messages(subject, 3).await?;
     for n in 1..=3 {
@@ -120,9 +112,7 @@ pub(super) async fn a_store_full_of_the_outbox_takes_no_message_and_loses_none<S
     Ok(())
 }
 
-pub(super) async fn dead_letters_do_not_give_way_to_messages<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn dead_letters_do_not_give_way_to_messages(subject: &Tested) -> CaseResult {
     let f = with_messages(subject, 4).await?;
     for n in 1..=2 {
         f.bury(n).await;
@@ -135,10 +125,8 @@ pub(super) async fn dead_letters_do_not_give_way_to_messages<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_message_that_was_forgotten_and_recorded_again_stands_in_line_anew<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_message_that_was_forgotten_and_recorded_again_stands_in_line_anew(
+    subject: &Tested,
 ) -> CaseResult {
     let f = with_messages(subject, 3).await?;
     f.insert(numbered(&f, 1)).await;
@@ -153,8 +141,8 @@ pub(super) async fn a_message_that_was_forgotten_and_recorded_again_stands_in_li
     Ok(())
 }
 
-pub(super) async fn a_full_outbox_refuses_confirms_until_there_is_room<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_full_outbox_refuses_confirms_until_there_is_room(
+    subject: &Tested,
 ) -> CaseResult {
     let f = with_outbox(subject, 2).await?;
     for n in 1..=4 {
@@ -180,8 +168,8 @@ pub(super) async fn a_full_outbox_refuses_confirms_until_there_is_room<S: Subjec
     Ok(())
 }
 
-pub(super) async fn a_message_refused_by_itself_can_be_confirmed_once_there_is_room<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_refused_by_itself_can_be_confirmed_once_there_is_room(
+    subject: &Tested,
 ) -> CaseResult {
     let f = with_outbox(subject, 1).await?;
     f.queue(0, 1).await;
@@ -194,9 +182,7 @@ pub(super) async fn a_message_refused_by_itself_can_be_confirmed_once_there_is_r
     Ok(())
 }
 
-pub(super) async fn a_full_outbox_refuses_dead_letters_too<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_full_outbox_refuses_dead_letters_too(subject: &Tested) -> CaseResult {
     let f = with_outbox(subject, 1).await?;
     f.bury(1).await;
     f.queue(0, 2).await;
@@ -207,9 +193,7 @@ pub(super) async fn a_full_outbox_refuses_dead_letters_too<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn of_all_resends_as_many_are_queued_as_fit<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn of_all_resends_as_many_are_queued_as_fit(subject: &Tested) -> CaseResult {
     let f = with_outbox(subject, 2).await?;
     for n in 1..=3 {
         f.insert(f.sent_at(n, 1, f.start + seconds(n))).await;
@@ -226,9 +210,7 @@ pub(super) async fn of_all_resends_as_many_are_queued_as_fit<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn beyond_their_bound_the_oldest_dead_letter_goes<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn beyond_their_bound_the_oldest_dead_letter_goes(subject: &Tested) -> CaseResult {
     require(subject.capabilities().max_dead_letters, DEAD_LETTERS)?;
     let f = Fixture::with(subject, |settings| settings.max_dead_letters = Some(2)).await;
     for n in 1..=4 {

@@ -1,10 +1,11 @@
 //! The list of cases, and what runs them.
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{io::Write, time::Duration};
 
 use super::{
-    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm, expiry, held, lease, ledger,
-    record, repeat, resends, settle, shared, tasks,
+    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm,
+    erased::{Tested, tested},
+    expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks,
 };
 
 /// Expands to one test a case: see [`conformance`](crate::store::conformance).
@@ -29,7 +30,7 @@ macro_rules! cases {
         pub const CASES: &[&str] =
             &[$($(concat!(stringify!($group), "::", stringify!($case)),)*)*];
 
-        async fn dispatch<S: Subject>(subject: &Arc<S>, name: &str) -> super::verdict::CaseResult {
+        async fn dispatch(subject: &Tested, name: &str) -> super::verdict::CaseResult {
             $($(
                 if name == concat!(stringify!($group), "::", stringify!($case)) {
                     return Box::pin($group::$case(subject)).await;
@@ -43,16 +44,19 @@ macro_rules! cases {
         #[macro_export]
         macro_rules! __store_conformance_cases {
             (tests $dollar subject:expr) => {
+                /// Out here, so that the expression's paths lead where they lead
+                /// at the call.
+                async fn conformance_subject() -> impl $crate::store::conformance::Subject {
+                    $dollar subject
+                }
+
                 $(
                     mod $group {
-                        #[allow(unused_imports)]
-                        use super::*;
-
                         $(
                             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                             async fn $case() {
                                 $crate::store::conformance::run_case(
-                                    $dollar subject,
+                                    super::conformance_subject().await,
                                     concat!(stringify!($group), "::", stringify!($case)),
                                 )
                                 .await;
@@ -222,6 +226,10 @@ cases! {
         whatever_many_tasks_do_at_once_the_store_ends_consistent,
         it_ends_consistent_at_its_bounds_too,
     }
+    histories {
+        it_does_what_a_list_of_messages_would,
+        it_does_at_its_bounds_what_a_list_of_messages_would,
+    }
 }
 
 /// How long a case may take before it fails.
@@ -235,7 +243,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// If the store breaks the contract, does not answer for five minutes, or if
 /// there is no such case.
 pub async fn run_case(subject: impl Subject, name: &str) -> Verdict {
-    run_one(&Arc::new(subject), name).await
+    run_one(&tested(subject), name).await
 }
 
 /// Runs all cases one after the other: for a harness that is not `cargo test`.
@@ -246,7 +254,7 @@ pub async fn run_case(subject: impl Subject, name: &str) -> Verdict {
 /// If the store breaks the contract; the name of the case that ran is told on
 /// the standard error stream.
 pub async fn run_all(subject: impl Subject) -> Report {
-    let subject = Arc::new(subject);
+    let subject = tested(subject);
     let mut report = Report::default();
     for name in CASES {
         let named = Named(name);
@@ -267,7 +275,7 @@ impl Drop for Named {
     }
 }
 
-async fn run_one<S: Subject>(subject: &Arc<S>, name: &str) -> Verdict {
+async fn run_one(subject: &Tested, name: &str) -> Verdict {
     match tokio::time::timeout(LONGEST, dispatch(subject, name)).await {
         Err(_) => panic!("{name} did not end within {LONGEST:?}"),
         Ok(Ok(())) => Verdict::Passed,

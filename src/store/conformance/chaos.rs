@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Subject,
     effort::effort,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, RETENTION, seconds, sids},
     messages::{by_id, keys, rotated, sid},
     tasks::{TASKS, together},
@@ -25,7 +25,7 @@ use crate::store::{
 const MESSAGES: u64 = 64;
 const IDS: u8 = 16;
 
-async fn anything<S: Subject>(f: &Fixture<S>, dice: &mut fastrand::Rng, settled: &AtomicU64) {
+async fn anything(f: &Fixture, dice: &mut fastrand::Rng, settled: &AtomicU64) {
     let n = dice.u64(0..MESSAGES);
     let id = dice.u8(0..IDS);
     match dice.u8(0..13) {
@@ -82,7 +82,7 @@ async fn anything<S: Subject>(f: &Fixture<S>, dice: &mut fastrand::Rng, settled:
 }
 
 /// What the counts say is what is there, one message at a time.
-async fn assert_consistent<S: Subject>(f: &Fixture<S>) {
+async fn assert_consistent(f: &Fixture) {
     let all: Vec<_> = (0..MESSAGES).map(sid).collect();
     let (mut messages, mut queued, mut dead) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for entry in f.by_sid(&all).await.into_iter().flatten() {
@@ -108,10 +108,10 @@ async fn assert_consistent<S: Subject>(f: &Fixture<S>) {
     assert_eq!(leased.len(), queued.len(), "leased twice");
 }
 
-async fn chaos<S: Subject>(f: &Fixture<S>, seed: u64) {
-    let operations = 4 * effort(&*f.subject);
+async fn chaos(f: &Fixture, seed: u64) {
+    let operations = 4 * effort(&f.subject);
     let settled = Arc::new(AtomicU64::new(0));
-    let work = |f: Fixture<S>, task: usize| {
+    let work = |f: Fixture, task: usize| {
         let mut dice = fastrand::Rng::with_seed(seed * TASKS as u64 + task as u64);
         let settled = settled.clone();
         async move {
@@ -137,8 +137,8 @@ async fn chaos<S: Subject>(f: &Fixture<S>, seed: u64) {
     }
 }
 
-pub(super) async fn whatever_many_tasks_do_at_once_the_store_ends_consistent<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn whatever_many_tasks_do_at_once_the_store_ends_consistent(
+    subject: &Tested,
 ) -> CaseResult {
     for seed in 0..2 {
         chaos(&Fixture::new(subject).await, seed).await;
@@ -146,9 +146,7 @@ pub(super) async fn whatever_many_tasks_do_at_once_the_store_ends_consistent<S: 
     Ok(())
 }
 
-pub(super) async fn it_ends_consistent_at_its_bounds_too<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn it_ends_consistent_at_its_bounds_too(subject: &Tested) -> CaseResult {
     let capabilities = subject.capabilities();
     require(capabilities.max_messages || capabilities.max_outbox, "it has no bounds")?;
     for seed in 0..2 {

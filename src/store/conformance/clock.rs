@@ -1,10 +1,10 @@
 //! Time that runs backwards a little, as it does when a clock was ahead; and
 //! times that are far away.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, RETENTION, seconds, sids},
     messages::{keys, sid},
     verdict::CaseResult,
@@ -14,10 +14,8 @@ use crate::{
     store::{ConfirmOutcome, LedgerStatus, SettleOutcome, SettledAs},
 };
 
-pub(super) async fn what_was_confirmed_before_a_step_back_is_leased_once_and_not_lost<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn what_was_confirmed_before_a_step_back_is_leased_once_and_not_lost(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -33,8 +31,8 @@ pub(super) async fn what_was_confirmed_before_a_step_back_is_leased_once_and_not
     Ok(())
 }
 
-pub(super) async fn a_lease_holds_across_a_step_back_and_ends_in_its_time<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_lease_holds_across_a_step_back_and_ends_in_its_time(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -54,7 +52,7 @@ pub(super) async fn a_lease_holds_across_a_step_back_and_ends_in_its_time<S: Sub
     Ok(())
 }
 
-pub(super) async fn a_retry_waits_across_a_step_back<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn a_retry_waits_across_a_step_back(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
     let entry = f.lease_one().await;
@@ -67,9 +65,7 @@ pub(super) async fn a_retry_waits_across_a_step_back<S: Subject>(subject: &Arc<S
     Ok(())
 }
 
-pub(super) async fn nothing_is_dropped_early_by_a_step_back<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn nothing_is_dropped_early_by_a_step_back(subject: &Tested) -> CaseResult {
     let f = Fixture::with(subject, |settings| {
         settings.ledger_retention = RETENTION;
         settings.dead_letter_retention = RETENTION;
@@ -94,10 +90,8 @@ pub(super) async fn nothing_is_dropped_early_by_a_step_back<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_message_that_died_before_it_was_confirmed_is_still_a_dead_letter<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_message_that_died_before_it_was_confirmed_is_still_a_dead_letter(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
@@ -118,10 +112,8 @@ pub(super) async fn a_message_that_died_before_it_was_confirmed_is_still_a_dead_
     Ok(())
 }
 
-pub(super) async fn a_message_from_a_clock_that_is_ahead_is_confirmed_after_a_step_back<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_message_from_a_clock_that_is_ahead_is_confirmed_after_a_step_back(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.sent_at(1, 1, f.start - seconds(30))).await;
@@ -133,7 +125,7 @@ pub(super) async fn a_message_from_a_clock_that_is_ahead_is_confirmed_after_a_st
     Ok(())
 }
 
-pub(super) async fn far_times_are_kept_as_they_are<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn far_times_are_kept_as_they_are(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     // A hundred thousand years to either side.
     const FAR: i64 = 100_000 * 366 * 24 * 3600 * 1000;
@@ -164,9 +156,7 @@ pub(super) async fn far_times_are_kept_as_they_are<S: Subject>(subject: &Arc<S>)
     Ok(())
 }
 
-pub(super) async fn far_ends_of_leases_and_retries_are_far<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn far_ends_of_leases_and_retries_are_far(subject: &Tested) -> CaseResult {
     let f = Fixture::with(subject, |settings| {
         settings.ledger_retention = YEARS;
         settings.dead_letter_retention = YEARS;
@@ -196,9 +186,7 @@ pub(super) async fn far_ends_of_leases_and_retries_are_far<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn what_was_over_when_it_came_may_go_at_once<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_was_over_when_it_came_may_go_at_once(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     assert_eq!(
         f.record(f.expiring(1, 1, Timestamp::from_millis(-1))).await,

@@ -1,9 +1,7 @@
 //! Moving messages into the outbox.
 
-use std::sync::Arc;
-
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, RETENTION, seconds, sids},
     messages::{account, base_url, by_id, keys, sid},
     verdict::CaseResult,
@@ -14,7 +12,7 @@ use crate::store::{
     ConfirmTarget, LedgerStatus, RecordOutcome, Resends, SettledAs,
 };
 
-pub(super) async fn an_unknown_id_confirms_nothing<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn an_unknown_id_confirms_nothing(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     assert_eq!(f.confirm(2).await, Unknown);
@@ -29,9 +27,7 @@ pub(super) async fn an_unknown_id_confirms_nothing<S: Subject>(subject: &Arc<S>)
     Ok(())
 }
 
-pub(super) async fn confirming_twice_queues_once_even_in_one_batch<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn confirming_twice_queues_once_even_in_one_batch(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     let target = by_id(keys(1), Resends::Newest);
@@ -43,8 +39,8 @@ pub(super) async fn confirming_twice_queues_once_even_in_one_batch<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_confirm_is_remembered_under_a_lease_beyond_delivery_and_death<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_confirm_is_remembered_under_a_lease_beyond_delivery_and_death(
+    subject: &Tested,
 ) -> CaseResult {
     for settled_as in [SettledAs::Delivered, SettledAs::Dead(REJECTED)] {
         let f = Fixture::new(subject).await;
@@ -62,9 +58,7 @@ pub(super) async fn a_confirm_is_remembered_under_a_lease_beyond_delivery_and_de
     Ok(())
 }
 
-pub(super) async fn the_ledger_says_when_it_was_confirmed<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn the_ledger_says_when_it_was_confirmed(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     f.advance(seconds(7));
@@ -81,8 +75,8 @@ pub(super) async fn the_ledger_says_when_it_was_confirmed<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_message_can_be_confirmed_by_itself_unrecorded<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_can_be_confirmed_by_itself_unrecorded(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let mut message = f.message_of(3, 1, 1);
@@ -111,10 +105,8 @@ pub(super) async fn a_message_can_be_confirmed_by_itself_unrecorded<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_message_is_confirmed_by_itself_under_whichever_id_it_was_recorded<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_message_is_confirmed_by_itself_under_whichever_id_it_was_recorded(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(2, 2)).await;
@@ -126,8 +118,8 @@ pub(super) async fn a_message_is_confirmed_by_itself_under_whichever_id_it_was_r
     Ok(())
 }
 
-pub(super) async fn one_of_several_messages_can_be_confirmed_by_itself<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn one_of_several_messages_can_be_confirmed_by_itself(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.sent_at(3, 3, f.start)).await;
@@ -142,9 +134,7 @@ pub(super) async fn one_of_several_messages_can_be_confirmed_by_itself<S: Subjec
     Ok(())
 }
 
-pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
         f.insert(f.sent_at(n, 1, f.start + seconds(n))).await;

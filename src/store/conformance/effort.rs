@@ -1,4 +1,4 @@
-use super::Subject;
+use super::erased::Tested;
 
 /// The environment variable that says how many histories are generated.
 pub(super) const HISTORIES: &str = "STORE_CONFORMANCE_HISTORIES";
@@ -18,7 +18,7 @@ fn number(variable: &str) -> Option<u64> {
 /// # Panics
 ///
 /// If the environment variable holds no number.
-pub(super) fn effort(subject: &impl Subject) -> u64 {
+pub(super) fn effort(subject: &Tested) -> u64 {
     number(HISTORIES).unwrap_or_else(|| subject.histories())
 }
 

@@ -1,9 +1,9 @@
 //! Dropping what is over, and nothing before.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, RETENTION, seconds},
     messages::keys,
     verdict::{CaseResult, require},
@@ -13,7 +13,7 @@ use crate::store::{ConfirmOutcome, RecordOutcome, SettleOutcome, SettledAs};
 const AT_LEISURE: &str = "it drops what is over at its own time";
 
 /// Asserts that nothing goes, and after `wait`, that as many go as said.
-async fn go_after<S: Subject>(f: &Fixture<S>, wait: Duration, dropped: usize) {
+async fn go_after(f: &Fixture, wait: Duration, dropped: usize) {
     assert_eq!(f.expire(100).await, 0, "dropped early");
     f.advance(wait);
     let answered = f.expire(100).await;
@@ -22,8 +22,8 @@ async fn go_after<S: Subject>(f: &Fixture<S>, wait: Duration, dropped: usize) {
     }
 }
 
-pub(super) async fn a_message_is_dropped_after_its_time_and_never_before<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_is_dropped_after_its_time_and_never_before(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -43,8 +43,8 @@ pub(super) async fn a_message_is_dropped_after_its_time_and_never_before<S: Subj
     Ok(())
 }
 
-pub(super) async fn messages_go_in_the_order_of_their_times_and_up_to_the_limit<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn messages_go_in_the_order_of_their_times_and_up_to_the_limit(
+    subject: &Tested,
 ) -> CaseResult {
     require(subject.capabilities().exact_expiry, AT_LEISURE)?;
     let f = Fixture::new(subject).await;
@@ -64,9 +64,7 @@ pub(super) async fn messages_go_in_the_order_of_their_times_and_up_to_the_limit<
     Ok(())
 }
 
-pub(super) async fn what_lives_on_is_spared_by_every_expire<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_lives_on_is_spared_by_every_expire(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 0..20 {
         f.insert(f.expiring(n, n as u8 % 3, f.start + seconds(10 * n))).await;
@@ -81,9 +79,7 @@ pub(super) async fn what_lives_on_is_spared_by_every_expire<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn nothing_expires_while_it_is_in_the_outbox<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn nothing_expires_while_it_is_in_the_outbox(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
     f.advance(RETENTION * 100);
@@ -100,10 +96,8 @@ pub(super) async fn nothing_expires_while_it_is_in_the_outbox<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_delivered_message_stays_in_the_ledger_for_its_retention_from_the_delivery<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_delivered_message_stays_in_the_ledger_for_its_retention_from_the_delivery(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::with(subject, |settings| settings.ledger_retention = seconds(500)).await;
     f.queue(0, 1).await;
@@ -119,8 +113,8 @@ pub(super) async fn a_delivered_message_stays_in_the_ledger_for_its_retention_fr
     Ok(())
 }
 
-pub(super) async fn a_delivered_message_outlives_the_time_of_its_record<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_delivered_message_outlives_the_time_of_its_record(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::with(subject, |settings| settings.ledger_retention = RETENTION * 10).await;
     f.queue(0, 1).await;
@@ -134,9 +128,7 @@ pub(super) async fn a_delivered_message_outlives_the_time_of_its_record<S: Subje
     Ok(())
 }
 
-pub(super) async fn a_dead_letter_is_kept_for_its_own_retention<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_dead_letter_is_kept_for_its_own_retention(subject: &Tested) -> CaseResult {
     let f = Fixture::with(subject, |settings| {
         settings.ledger_retention = seconds(10);
         settings.dead_letter_retention = RETENTION * 5;
@@ -155,8 +147,8 @@ pub(super) async fn a_dead_letter_is_kept_for_its_own_retention<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_dead_letter_that_is_sent_again_does_not_expire_in_the_outbox<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_dead_letter_that_is_sent_again_does_not_expire_in_the_outbox(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::with(subject, |settings| settings.dead_letter_retention = seconds(100)).await;
     f.bury(1).await;
@@ -172,9 +164,7 @@ pub(super) async fn a_dead_letter_that_is_sent_again_does_not_expire_in_the_outb
     Ok(())
 }
 
-pub(super) async fn a_message_that_is_over_and_gone_may_come_again<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_message_that_is_over_and_gone_may_come_again(subject: &Tested) -> CaseResult {
     require(subject.capabilities().exact_expiry, AT_LEISURE)?;
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;

@@ -1,7 +1,8 @@
 use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
 use super::{
-    Capabilities, Settings, Subject,
+    Capabilities, HeldConfirm, Settings,
+    erased::{Opened, Tested},
     messages::{self, by_id, keys, sid},
     verdict::NotApplicable,
 };
@@ -23,25 +24,15 @@ pub(super) const fn seconds(seconds: u64) -> Duration {
 }
 
 /// A store with a clock of its own, and what the cases ask of it.
-pub(super) struct Fixture<S: Subject> {
-    pub(super) subject: Arc<S>,
-    pub(super) store: Arc<S::Store>,
+#[derive(Clone)]
+pub(super) struct Fixture {
+    pub(super) subject: Tested,
+    opened: Arc<dyn Opened>,
+    pub(super) store: Arc<dyn FeedbackStore>,
     pub(super) time: ManualClock,
     pub(super) settings: Settings,
     /// What the clock showed at first.
     pub(super) start: Timestamp,
-}
-
-impl<S: Subject> Clone for Fixture<S> {
-    fn clone(&self) -> Self {
-        Self {
-            subject: self.subject.clone(),
-            store: self.store.clone(),
-            time: self.time.clone(),
-            settings: self.settings.clone(),
-            start: self.start,
-        }
-    }
 }
 
 /// What a store answered.
@@ -72,13 +63,14 @@ pub(super) fn one<T: std::fmt::Debug>(operation: &str, answers: Vec<T>) -> T {
     }
 }
 
-impl<S: Subject> Fixture<S> {
-    pub(super) async fn new(subject: &Arc<S>) -> Self {
+impl Fixture {
+    pub(super) async fn new(subject: &Tested) -> Self {
         Self::with(subject, |_| {}).await
     }
 
-    pub(super) async fn with(subject: &Arc<S>, set: impl FnOnce(&mut Settings)) -> Self {
-        let real = Clock::system().now().as_millis();
+    pub(super) async fn with(subject: &Tested, set: impl FnOnce(&mut Settings)) -> Self {
+        // Ahead of a server's own clock, for as long as the suite may run.
+        let real = (Clock::system().now() + seconds(24 * 3600)).as_millis();
         let start = Timestamp::from_millis(real - real % 1000 + 123);
         let time = ManualClock::new(start);
         let mut settings = Settings {
@@ -90,15 +82,25 @@ impl<S: Subject> Fixture<S> {
             max_dead_letters: None,
         };
         set(&mut settings);
-        let store = Arc::new(subject.open(settings.clone()).await);
-        Self { subject: subject.clone(), store, time, settings, start }
+        let opened = subject.open(settings.clone()).await;
+        let (subject, store) = (subject.clone(), opened.store());
+        Self { subject, opened, store, time, settings, start }
     }
 
     /// The same data through another store object.
     pub(super) async fn again(&self) -> Result<Self, NotApplicable> {
-        let again = self.subject.open_again(&self.store, self.settings.clone()).await;
-        let store = again.ok_or(NotApplicable("no other process can reach its data"))?;
-        Ok(Self { store: Arc::new(store), ..self.clone() })
+        let again = self.opened.open_again(self.settings.clone()).await;
+        let opened = again.ok_or(NotApplicable("no other process can reach its data"))?;
+        Ok(Self { store: opened.store(), opened, ..self.clone() })
+    }
+
+    /// A confirm in an open transaction.
+    pub(super) async fn hold(
+        &self,
+        target: &ConfirmTarget,
+    ) -> Result<Box<dyn HeldConfirm>, NotApplicable> {
+        let held = self.opened.hold_confirm(target.clone()).await;
+        held.ok_or(NotApplicable("it cannot confirm inside an open transaction"))
     }
 
     pub(super) fn capabilities(&self) -> Capabilities {
@@ -332,7 +334,7 @@ impl<S: Subject> Fixture<S> {
         messages: u64,
         outbox: u64,
         dead_letters: u64,
-    ) -> impl Future<Output = ()> + Send + use<'_, S> {
+    ) -> impl Future<Output = ()> + Send + use<'_> {
         let at = std::panic::Location::caller();
         async move {
             let counts = self.counts().await;

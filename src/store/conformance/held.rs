@@ -1,14 +1,14 @@
 //! A confirm that is held open in its transaction, and what overlaps it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
 use super::{
-    HeldConfirm, Subject,
+    erased::Tested,
     fixture::{Fixture, sids},
     messages::{by_id, keys, sid},
-    verdict::{CaseResult, NotApplicable},
+    verdict::CaseResult,
 };
 use crate::store::{
     ConfirmOutcome::{self, AlreadyConfirmed, Queued, Unknown},
@@ -20,17 +20,9 @@ const PATIENCE: Duration = Duration::from_millis(300);
 /// How long a confirm may go on after the transaction that it waited for.
 const LONGEST: Duration = Duration::from_secs(30);
 
-async fn hold<S: Subject>(
-    f: &Fixture<S>,
-    target: &ConfirmTarget,
-) -> Result<Box<dyn HeldConfirm>, NotApplicable> {
-    let held = f.subject.hold_confirm(&f.store, target.clone()).await;
-    held.ok_or(NotApplicable("it cannot confirm inside an open transaction"))
-}
-
 /// Confirms `target` at the same time; an error says that nothing is known, so
 /// it asks again.
-fn overlap<S: Subject>(f: &Fixture<S>, target: ConfirmTarget) -> JoinHandle<ConfirmOutcome> {
+fn overlap(f: &Fixture, target: ConfirmTarget) -> JoinHandle<ConfirmOutcome> {
     let store = f.store.clone();
     tokio::spawn(async move {
         loop {
@@ -58,14 +50,14 @@ async fn outcome(other: JoinHandle<ConfirmOutcome>) -> ConfirmOutcome {
 }
 
 /// The store object that overlaps: another process's, where there can be one.
-async fn other<S: Subject>(f: &Fixture<S>) -> Fixture<S> {
+async fn other(f: &Fixture) -> Fixture {
     f.again().await.unwrap_or_else(|_| f.clone())
 }
 
-pub(super) async fn it_queues_with_its_commit<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn it_queues_with_its_commit(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
-    let held = hold(&f, &by_id(keys(1), Resends::Newest)).await?;
+    let held = f.hold(&by_id(keys(1), Resends::Newest)).await?;
     assert_eq!(held.outcome(), Queued);
     held.commit().await;
     assert!(f.is_queued(1).await);
@@ -73,25 +65,23 @@ pub(super) async fn it_queues_with_its_commit<S: Subject>(subject: &Arc<S>) -> C
     assert_eq!(sids(&f.lease(10).await), [sid(1)]);
     f.sizes(1, 1, 0).await;
     // What is queued is answered inside a transaction as it is outside.
-    let held = hold(&f, &by_id(keys(1), Resends::Newest)).await?;
+    let held = f.hold(&by_id(keys(1), Resends::Newest)).await?;
     assert_eq!(held.outcome(), AlreadyConfirmed);
     held.commit().await;
-    let held = hold(&f, &by_id(keys(2), Resends::Newest)).await?;
+    let held = f.hold(&by_id(keys(2), Resends::Newest)).await?;
     assert_eq!(held.outcome(), Unknown);
     held.rollback().await;
     f.sizes(1, 1, 0).await;
     Ok(())
 }
 
-pub(super) async fn it_leaves_nothing_when_it_is_rolled_back<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn it_leaves_nothing_when_it_is_rolled_back(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
-    let held = hold(&f, &by_id(keys(1), Resends::Newest)).await?;
+    let held = f.hold(&by_id(keys(1), Resends::Newest)).await?;
     held.rollback().await;
     assert_eq!(f.status(1).await, Some(LedgerStatus::Pending));
-    let held = hold(&f, &ConfirmTarget::Message(f.message(2, 2))).await?;
+    let held = f.hold(&ConfirmTarget::Message(f.message(2, 2))).await?;
     assert_eq!(held.outcome(), Queued);
     held.rollback().await;
     assert!(!f.is_known(2).await);
@@ -101,15 +91,13 @@ pub(super) async fn it_leaves_nothing_when_it_is_rolled_back<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn committed_the_other_says_already_confirmed<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn committed_the_other_says_already_confirmed(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let g = other(&f).await;
     for (n, resends) in [(1, Resends::Newest), (2, Resends::All)] {
         f.insert(f.message(n, n as u8)).await;
         let target = by_id(keys(n as u8), resends);
-        let held = hold(&f, &target).await?;
+        let held = f.hold(&target).await?;
         assert_eq!(held.outcome(), Queued);
         let mut other = overlap(&g, target);
         waits(&mut other).await;
@@ -121,13 +109,13 @@ pub(super) async fn committed_the_other_says_already_confirmed<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn rolled_back_the_other_queues<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn rolled_back_the_other_queues(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let g = other(&f).await;
     for (n, resends) in [(1, Resends::Newest), (2, Resends::All)] {
         f.insert(f.message(n, n as u8)).await;
         let target = by_id(keys(n as u8), resends);
-        let held = hold(&f, &target).await?;
+        let held = f.hold(&target).await?;
         assert_eq!(held.outcome(), Queued);
         let mut other = overlap(&g, target);
         waits(&mut other).await;
@@ -139,20 +127,17 @@ pub(super) async fn rolled_back_the_other_queues<S: Subject>(subject: &Arc<S>) -
     Ok(())
 }
 
-pub(super) async fn of_a_message_by_itself_too<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn of_a_message_by_itself_too(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let g = other(&f).await;
     for (n, commit, expected) in [(1, true, AlreadyConfirmed), (2, false, Queued)] {
         let target = ConfirmTarget::Message(f.message(n, n as u8));
-        let held = hold(&f, &target).await?;
+        let held = f.hold(&target).await?;
         assert_eq!(held.outcome(), Queued);
         let mut other = overlap(&g, target);
         waits(&mut other).await;
-        if commit {
-            held.commit().await
-        } else {
-            held.rollback().await
-        }
+        let end = if commit { held.commit() } else { held.rollback() };
+        end.await;
         assert_eq!(outcome(other).await, expected);
         f.sizes(n, n, 0).await;
     }

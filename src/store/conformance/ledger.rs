@@ -1,9 +1,7 @@
 //! Dead letters, and what is forgotten.
 
-use std::sync::Arc;
-
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, answer, seconds},
     messages::{forgetting, keys, message_sid, sid},
     verdict::CaseResult,
@@ -14,9 +12,7 @@ use crate::store::{
     SettleOutcome, SettledAs,
 };
 
-pub(super) async fn dead_letters_are_listed_in_pages_by_their_sids<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn dead_letters_are_listed_in_pages_by_their_sids(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in [3, 1, 4, 2, 5] {
         f.bury(n).await;
@@ -37,10 +33,8 @@ pub(super) async fn dead_letters_are_listed_in_pages_by_their_sids<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn dead_letters_are_in_the_order_of_sids_whatever_their_prefix_and_case<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn dead_letters_are_in_the_order_of_sids_whatever_their_prefix_and_case(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let mut sids = [
@@ -76,8 +70,8 @@ pub(super) async fn dead_letters_are_in_the_order_of_sids_whatever_their_prefix_
     Ok(())
 }
 
-pub(super) async fn a_dead_letter_is_sent_again_at_once_and_starts_anew<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_dead_letter_is_sent_again_at_once_and_starts_anew(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.bury(1).await;
@@ -100,7 +94,7 @@ pub(super) async fn a_dead_letter_is_sent_again_at_once_and_starts_anew<S: Subje
     Ok(())
 }
 
-pub(super) async fn only_dead_letters_are_sent_again<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn only_dead_letters_are_sent_again(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     f.queue(0, 2).await;
@@ -118,7 +112,7 @@ pub(super) async fn only_dead_letters_are_sent_again<S: Subject>(subject: &Arc<S
     Ok(())
 }
 
-pub(super) async fn a_dead_letter_may_die_again<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn a_dead_letter_may_die_again(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.bury(1).await;
     f.advance(seconds(5));
@@ -132,8 +126,8 @@ pub(super) async fn a_dead_letter_may_die_again<S: Subject>(subject: &Arc<S>) ->
     Ok(())
 }
 
-pub(super) async fn a_lease_from_before_it_died_settles_nothing_after_a_resend<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_lease_from_before_it_died_settles_nothing_after_a_resend(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -148,8 +142,8 @@ pub(super) async fn a_lease_from_before_it_died_settles_nothing_after_a_resend<S
     Ok(())
 }
 
-pub(super) async fn forgetting_removes_every_message_of_an_id_whatever_its_state<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn forgetting_removes_every_message_of_an_id_whatever_its_state(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=4 {
@@ -180,8 +174,8 @@ pub(super) async fn forgetting_removes_every_message_of_an_id_whatever_its_state
     Ok(())
 }
 
-pub(super) async fn one_message_can_be_forgotten_and_the_others_of_its_id_stay<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn one_message_can_be_forgotten_and_the_others_of_its_id_stay(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
@@ -204,9 +198,7 @@ pub(super) async fn one_message_can_be_forgotten_and_the_others_of_its_id_stay<S
     Ok(())
 }
 
-pub(super) async fn a_forgotten_message_may_be_recorded_again<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_forgotten_message_may_be_recorded_again(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
     let before = f.lease_one().await;

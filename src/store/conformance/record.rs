@@ -1,17 +1,15 @@
 //! Remembering messages, and reading back what is remembered.
 
-use std::sync::Arc;
-
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, RETENTION, seconds},
     messages::{account, base_url, by_id, key, keys, message_sid, sid},
     verdict::CaseResult,
 };
 use crate::store::{LedgerStatus, RecordOutcome, Resends, SettledAs, TrackedMessage};
 
-pub(super) async fn a_message_is_recorded_once_and_its_first_id_stays<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_is_recorded_once_and_its_first_id_stays(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     assert_eq!(f.record(f.message(1, 1)).await, RecordOutcome::Inserted);
@@ -24,9 +22,7 @@ pub(super) async fn a_message_is_recorded_once_and_its_first_id_stays<S: Subject
     Ok(())
 }
 
-pub(super) async fn a_batch_is_answered_item_by_item_in_its_order<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_batch_is_answered_item_by_item_in_its_order(subject: &Tested) -> CaseResult {
     use RecordOutcome::{AlreadyPresent, Inserted, OtherId};
     let f = Fixture::new(subject).await;
     f.insert(f.message(9, 9)).await;
@@ -40,8 +36,8 @@ pub(super) async fn a_batch_is_answered_item_by_item_in_its_order<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn recording_again_changes_nothing_whatever_became_of_it<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn recording_again_changes_nothing_whatever_became_of_it(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -64,7 +60,7 @@ pub(super) async fn recording_again_changes_nothing_whatever_became_of_it<S: Sub
     Ok(())
 }
 
-pub(super) async fn the_ledger_shows_what_was_recorded<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn the_ledger_shows_what_was_recorded(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let base_url = base_url("https://api.dublin.ie1.twilio.com/2010-04-01");
     let mut recorded = TrackedMessage::new(
@@ -89,10 +85,8 @@ pub(super) async fn the_ledger_shows_what_was_recorded<S: Subject>(subject: &Arc
     Ok(())
 }
 
-pub(super) async fn a_lookup_shows_the_newest_message_first_whatever_the_order_of_arrival<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_lookup_shows_the_newest_message_first_whatever_the_order_of_arrival(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     for (n, offset) in [(1, 20), (2, 40), (3, 10), (4, 40)] {
@@ -108,9 +102,7 @@ pub(super) async fn a_lookup_shows_the_newest_message_first_whatever_the_order_o
     Ok(())
 }
 
-pub(super) async fn sids_keep_their_prefix_and_letter_case<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn sids_keep_their_prefix_and_letter_case(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let texts = [
         "SM00000000000000000000000000abcdef",
@@ -148,7 +140,7 @@ pub(super) async fn sids_keep_their_prefix_and_letter_case<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn labels_come_back_as_they_were<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn labels_come_back_as_they_were(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let long = "l".repeat(1000);
     let labels = [
@@ -180,9 +172,7 @@ pub(super) async fn labels_come_back_as_they_were<S: Subject>(subject: &Arc<S>) 
     Ok(())
 }
 
-pub(super) async fn accounts_and_base_urls_are_told_apart<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn accounts_and_base_urls_are_told_apart(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let urls = [
         "https://api.twilio.com/2010-04-01",

@@ -1,10 +1,10 @@
 //! Every operation twice in a row with the same input, as one does who does not
 //! know whether it took place.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, RETENTION, answer, seconds},
     messages::{by_id, forgetting, keys, sid},
     verdict::CaseResult,
@@ -15,12 +15,12 @@ use crate::store::{
 };
 
 /// All that the store shows of messages 1 to 9.
-async fn shown<S: Subject>(f: &Fixture<S>) -> (Vec<Option<LedgerEntry>>, StoreCounts) {
+async fn shown(f: &Fixture) -> (Vec<Option<LedgerEntry>>, StoreCounts) {
     let sids: Vec<_> = (1..10).map(sid).collect();
     (f.by_sid(&sids).await, f.counts().await)
 }
 
-pub(super) async fn record<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn record(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let batch = [f.message(1, 1), f.message(2, 1), f.message(3, 3)];
     assert_eq!(f.record_all(&batch).await, [RecordOutcome::Inserted; 3]);
@@ -32,7 +32,7 @@ pub(super) async fn record<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn confirm<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn confirm(subject: &Tested) -> CaseResult {
     use ConfirmOutcome::{AlreadyConfirmed, Queued, Unknown};
     let f = Fixture::new(subject).await;
     f.record_all(&[f.message(1, 1), f.message(2, 2), f.message(3, 2)]).await;
@@ -52,7 +52,7 @@ pub(super) async fn confirm<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn lease<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn lease(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=4 {
         f.queue(u64::from(n % 2), n).await;
@@ -71,7 +71,7 @@ pub(super) async fn lease<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn settle<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn settle(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
         f.queue(0, n).await;
@@ -97,7 +97,7 @@ pub(super) async fn settle<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn expire<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn expire(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     f.insert(f.expiring(2, 2, f.start + RETENTION * 3)).await;
@@ -115,7 +115,7 @@ pub(super) async fn expire<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn forget<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn forget(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
         f.queue(0, n).await;
@@ -129,7 +129,7 @@ pub(super) async fn forget<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn resend<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn resend(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.bury(1).await;
     f.bury(2).await;
@@ -143,7 +143,7 @@ pub(super) async fn resend<S: Subject>(subject: &Arc<S>) -> CaseResult {
     Ok(())
 }
 
-pub(super) async fn questions_change_nothing<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn questions_change_nothing(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
     f.queue(0, 2).await;

@@ -1,9 +1,7 @@
 //! Several messages under one id, and the ids of a key rotation.
 
-use std::sync::Arc;
-
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, seconds},
     messages::{by_id, forgetting, keys, rotated, sid},
     verdict::CaseResult,
@@ -15,10 +13,8 @@ use crate::store::{
 
 const PENDING: Option<LedgerStatus> = Some(LedgerStatus::Pending);
 
-pub(super) async fn the_newest_by_the_time_it_was_sent_is_confirmed_not_the_last_to_arrive<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn the_newest_by_the_time_it_was_sent_is_confirmed_not_the_last_to_arrive(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.sent_at(1, 1, f.start + seconds(20))).await;
@@ -34,10 +30,8 @@ pub(super) async fn the_newest_by_the_time_it_was_sent_is_confirmed_not_the_last
     Ok(())
 }
 
-pub(super) async fn of_messages_sent_at_the_same_time_the_last_to_arrive_is_confirmed<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn of_messages_sent_at_the_same_time_the_last_to_arrive_is_confirmed(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in [2, 3, 1] {
@@ -53,8 +47,8 @@ pub(super) async fn of_messages_sent_at_the_same_time_the_last_to_arrive_is_conf
     Ok(())
 }
 
-pub(super) async fn a_message_sent_after_a_confirm_is_confirmed_on_its_own<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_sent_after_a_confirm_is_confirmed_on_its_own(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -69,7 +63,7 @@ pub(super) async fn a_message_sent_after_a_confirm_is_confirmed_on_its_own<S: Su
     Ok(())
 }
 
-pub(super) async fn the_policy_may_confirm_all_resends<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn the_policy_may_confirm_all_resends(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
         f.insert(f.sent_at(n, 1, f.start + seconds(n))).await;
@@ -87,8 +81,8 @@ pub(super) async fn the_policy_may_confirm_all_resends<S: Subject>(subject: &Arc
     Ok(())
 }
 
-pub(super) async fn a_scheduled_message_does_not_hide_the_one_that_was_sent<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_scheduled_message_does_not_hide_the_one_that_was_sent(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -106,9 +100,7 @@ pub(super) async fn a_scheduled_message_does_not_hide_the_one_that_was_sent<S: S
     Ok(())
 }
 
-pub(super) async fn scheduled_messages_alone_can_be_confirmed<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn scheduled_messages_alone_can_be_confirmed(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.sent_at(2, 1, f.start + seconds(7200))).await;
     f.insert(f.sent_at(1, 1, f.start + seconds(3600))).await;
@@ -118,8 +110,8 @@ pub(super) async fn scheduled_messages_alone_can_be_confirmed<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_clock_that_is_ahead_by_seconds_makes_no_scheduled_message<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_clock_that_is_ahead_by_seconds_makes_no_scheduled_message(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -129,8 +121,8 @@ pub(super) async fn a_clock_that_is_ahead_by_seconds_makes_no_scheduled_message<
     Ok(())
 }
 
-pub(super) async fn when_the_newest_is_forgotten_the_next_is_the_newest<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn when_the_newest_is_forgotten_the_next_is_the_newest(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -143,8 +135,8 @@ pub(super) async fn when_the_newest_is_forgotten_the_next_is_the_newest<S: Subje
     Ok(())
 }
 
-pub(super) async fn what_was_recorded_under_the_previous_key_is_found<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn what_was_recorded_under_the_previous_key_is_found(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
@@ -161,10 +153,8 @@ pub(super) async fn what_was_recorded_under_the_previous_key_is_found<S: Subject
     Ok(())
 }
 
-pub(super) async fn what_was_recorded_under_the_current_key_comes_before_the_previous_one<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn what_was_recorded_under_the_current_key_comes_before_the_previous_one(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     // Even if the previous key's was sent later.
@@ -181,8 +171,8 @@ pub(super) async fn what_was_recorded_under_the_current_key_comes_before_the_pre
     Ok(())
 }
 
-pub(super) async fn all_resends_are_confirmed_on_both_sides_of_a_rotation<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn all_resends_are_confirmed_on_both_sides_of_a_rotation(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;

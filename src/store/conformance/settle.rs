@@ -1,9 +1,9 @@
 //! What becomes of leased entries.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, seconds, sids},
     messages::sid,
     verdict::CaseResult,
@@ -14,8 +14,8 @@ use crate::store::{
     SettledAs, Settlement,
 };
 
-pub(super) async fn a_delivered_entry_leaves_the_outbox_for_the_ledger<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_delivered_entry_leaves_the_outbox_for_the_ledger(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -38,8 +38,8 @@ pub(super) async fn a_delivered_entry_leaves_the_outbox_for_the_ledger<S: Subjec
     Ok(())
 }
 
-pub(super) async fn a_dead_entry_leaves_the_outbox_for_the_dead_letters<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_dead_entry_leaves_the_outbox_for_the_dead_letters(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -58,7 +58,7 @@ pub(super) async fn a_dead_entry_leaves_the_outbox_for_the_dead_letters<S: Subje
     Ok(())
 }
 
-pub(super) async fn failures_are_kept_as_they_were<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn failures_are_kept_as_they_were(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let failures = [
         Failure::new(FailureKind::Rejected, Some(405), None),
@@ -79,8 +79,8 @@ pub(super) async fn failures_are_kept_as_they_were<S: Subject>(subject: &Arc<S>)
     Ok(())
 }
 
-pub(super) async fn a_retry_is_due_when_it_says_and_keeps_its_attempts<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_retry_is_due_when_it_says_and_keeps_its_attempts(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -103,9 +103,7 @@ pub(super) async fn a_retry_is_due_when_it_says_and_keeps_its_attempts<S: Subjec
     Ok(())
 }
 
-pub(super) async fn a_lease_that_is_given_back_is_due_at_once<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_lease_that_is_given_back_is_due_at_once(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
     let first = f.lease_one().await;
@@ -119,10 +117,8 @@ pub(super) async fn a_lease_that_is_given_back_is_due_at_once<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_retry_that_is_due_later_does_not_hold_up_the_others_of_its_account<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn a_retry_that_is_due_later_does_not_hold_up_the_others_of_its_account(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -139,8 +135,8 @@ pub(super) async fn a_retry_that_is_due_later_does_not_hold_up_the_others_of_its
     Ok(())
 }
 
-pub(super) async fn a_lease_that_ran_out_unnoticed_may_still_settle<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_lease_that_ran_out_unnoticed_may_still_settle(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.queue(0, 1).await;
@@ -151,7 +147,7 @@ pub(super) async fn a_lease_that_ran_out_unnoticed_may_still_settle<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_batch_is_settled_item_by_item<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn a_batch_is_settled_item_by_item(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=4 {
         f.queue(0, n).await;

@@ -1,9 +1,9 @@
 //! Several store objects on the same data, as several processes have.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, RETENTION, answer, seconds, sids},
     messages::{by_id, keys, rotated, sid},
     verdict::CaseResult,
@@ -13,9 +13,7 @@ use crate::store::{
     ResendOutcome, Resends, SettleOutcome, SettledAs, Settlement,
 };
 
-pub(super) async fn what_survives_its_process_can_be_opened_again<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_survives_its_process_can_be_opened_again(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let durability = f.store.durability();
     assert_eq!(f.store.durability(), durability);
@@ -31,9 +29,7 @@ pub(super) async fn what_survives_its_process_can_be_opened_again<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn one_records_another_confirms_a_third_delivers<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn one_records_another_confirms_a_third_delivers(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let (b, c) = (a.again().await?, a.again().await?);
     let mut message = a.message_of(3, 1, 1);
@@ -58,9 +54,7 @@ pub(super) async fn one_records_another_confirms_a_third_delivers<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn a_worker_that_was_fenced_off_settles_nothing<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn a_worker_that_was_fenced_off_settles_nothing(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     a.queue(0, 1).await;
@@ -85,7 +79,7 @@ pub(super) async fn a_worker_that_was_fenced_off_settles_nothing<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn whoever_holds_the_token_may_settle<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn whoever_holds_the_token_may_settle(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     a.queue(0, 1).await;
@@ -95,9 +89,7 @@ pub(super) async fn whoever_holds_the_token_may_settle<S: Subject>(subject: &Arc
     Ok(())
 }
 
-pub(super) async fn two_lease_what_there_is_between_them<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn two_lease_what_there_is_between_them(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     for n in 1..=20 {
@@ -116,9 +108,7 @@ pub(super) async fn two_lease_what_there_is_between_them<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn what_one_forgets_is_gone_for_the_other<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_one_forgets_is_gone_for_the_other(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     a.queue(0, 1).await;
@@ -132,9 +122,7 @@ pub(super) async fn what_one_forgets_is_gone_for_the_other<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn what_dies_with_one_is_sent_again_by_the_other<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn what_dies_with_one_is_sent_again_by_the_other(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     a.bury(1).await;
@@ -146,8 +134,8 @@ pub(super) async fn what_dies_with_one_is_sent_again_by_the_other<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn labels_places_and_accounts_are_the_same_for_both<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn labels_places_and_accounts_are_the_same_for_both(
+    subject: &Tested,
 ) -> CaseResult {
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
@@ -173,7 +161,7 @@ pub(super) async fn labels_places_and_accounts_are_the_same_for_both<S: Subject>
     Ok(())
 }
 
-pub(super) async fn what_one_object_wrote_outlives_it<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn what_one_object_wrote_outlives_it(subject: &Tested) -> CaseResult {
     let a = Fixture::new(subject).await;
     a.insert(a.message(1, 1)).await;
     a.queue(1, 2).await;

@@ -80,8 +80,8 @@ pub type HeldEnd = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[non_exhaustive]
 pub struct Settings {
     /// The clock that leases, retries and expiry go by. The case moves it; it
-    /// begins near the real time, so that a server's own idea of when something
-    /// is over comes no earlier than the clock's.
+    /// begins a day ahead of the real time, so that a server's own idea of when
+    /// something is over comes no earlier than the clock's.
     pub clock: Clock,
     /// How long a delivered message stays in the ledger.
     pub ledger_retention: Duration,

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 use tokio::sync::Barrier;
 
 use super::{
-    Subject,
+    erased::Tested,
     fixture::{Fixture, REJECTED, RETENTION, sids},
     messages::{by_id, keys, sid},
     verdict::{CaseResult, require},
@@ -25,10 +25,7 @@ const ROUNDS: u8 = 25;
 /// # Panics
 ///
 /// If a task does.
-pub(super) async fn together<S: Subject, T, F>(
-    f: &Fixture<S>,
-    work: impl Fn(Fixture<S>, usize) -> F,
-) -> Vec<T>
+pub(super) async fn together<T, F>(f: &Fixture, work: impl Fn(Fixture, usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -38,11 +35,7 @@ where
 }
 
 /// The same with a second store object that is open already.
-async fn between<S: Subject, T, F>(
-    f: &Fixture<S>,
-    other: &Fixture<S>,
-    work: impl Fn(Fixture<S>, usize) -> F,
-) -> Vec<T>
+async fn between<T, F>(f: &Fixture, other: &Fixture, work: impl Fn(Fixture, usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -88,14 +81,14 @@ fn shuffled<T: Clone>(items: &[T], task: usize) -> Vec<T> {
     items
 }
 
-pub(super) async fn of_many_that_confirm_one_id_exactly_one_queues_it<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn of_many_that_confirm_one_id_exactly_one_queues_it(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for id in 0..ROUNDS {
         f.insert(f.message(id.into(), id)).await;
-        let confirm = |f: Fixture<S>, task| async move {
+        let confirm = |f: Fixture, task| async move {
             let resends = if task % 3 == 0 { Resends::All } else { Resends::Newest };
             f.confirm_target(by_id(keys(id), resends)).await
         };
@@ -108,15 +101,13 @@ pub(super) async fn of_many_that_confirm_one_id_exactly_one_queues_it<S: Subject
     Ok(())
 }
 
-pub(super) async fn of_many_that_confirm_one_unrecorded_message_exactly_one_queues_it<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn of_many_that_confirm_one_unrecorded_message_exactly_one_queues_it(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for id in 0..ROUNDS {
-        let confirm = |f: Fixture<S>, task: usize| async move {
+        let confirm = |f: Fixture, task: usize| async move {
             // Some record it, and some know it under another id.
             if task == 7 {
                 f.record(f.message(id.into(), id)).await;
@@ -134,15 +125,14 @@ pub(super) async fn of_many_that_confirm_one_unrecorded_message_exactly_one_queu
     Ok(())
 }
 
-pub(super) async fn a_message_that_many_record_under_several_ids_stays_under_one<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn a_message_that_many_record_under_several_ids_stays_under_one(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for n in 0..u64::from(ROUNDS) {
-        let record = |f: Fixture<S>, task: usize| async move {
-            f.record(f.message(n, task as u8 % 4)).await
-        };
+        let record =
+            |f: Fixture, task: usize| async move { f.record(f.message(n, task as u8 % 4)).await };
         let outcomes = between(&f, &other, record).await;
         let inserted = outcomes.iter().filter(|o| **o == RecordOutcome::Inserted).count();
         assert_eq!(inserted, 1, "{outcomes:?}");
@@ -162,14 +152,12 @@ pub(super) async fn a_message_that_many_record_under_several_ids_stays_under_one
     Ok(())
 }
 
-pub(super) async fn of_many_that_lease_no_two_get_the_same_entry<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn of_many_that_lease_no_two_get_the_same_entry(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let targets: Vec<_> =
         (0..200).map(|n| ConfirmTarget::Message(f.message_of(n % 5, n, n as u8))).collect();
     assert_eq!(f.confirm_all(&targets).await, vec![ConfirmOutcome::Queued; 200]);
-    let lease = |f: Fixture<S>, _| async move {
+    let lease = |f: Fixture, _| async move {
         let mut leased = Vec::new();
         loop {
             let answer = f.lease(3).await;
@@ -187,15 +175,13 @@ pub(super) async fn of_many_that_lease_no_two_get_the_same_entry<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn of_many_that_settle_one_lease_exactly_one_does<S: Subject>(
-    subject: &Arc<S>,
-) -> CaseResult {
+pub(super) async fn of_many_that_settle_one_lease_exactly_one_does(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for n in 0..ROUNDS {
         f.queue(0, n).await;
         let entry = f.lease_one().await;
-        let settle = |f: Fixture<S>, task: usize| {
+        let settle = |f: Fixture, task: usize| {
             let entry = entry.clone();
             async move {
                 let settled_as = match task % 2 {
@@ -214,14 +200,14 @@ pub(super) async fn of_many_that_settle_one_lease_exactly_one_does<S: Subject>(
     Ok(())
 }
 
-pub(super) async fn of_many_that_resend_one_dead_letter_exactly_one_queues_it<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn of_many_that_resend_one_dead_letter_exactly_one_queues_it(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for n in 0..ROUNDS {
         f.bury(n).await;
-        let resend = |f: Fixture<S>, _| async move { f.resend(n.into()).await };
+        let resend = |f: Fixture, _| async move { f.resend(n.into()).await };
         let outcomes = between(&f, &other, resend).await;
         let queued = count(&outcomes, &ResendOutcome::Queued, &ResendOutcome::NotDead);
         assert_eq!(queued, 1, "{outcomes:?}");
@@ -231,14 +217,14 @@ pub(super) async fn of_many_that_resend_one_dead_letter_exactly_one_queues_it<S:
     Ok(())
 }
 
-pub(super) async fn of_many_that_forget_one_message_exactly_one_removes_it<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn of_many_that_forget_one_message_exactly_one_removes_it(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for n in 0..ROUNDS {
         f.queue(0, n).await;
-        let forget = |f: Fixture<S>, task: usize| async move {
+        let forget = |f: Fixture, task: usize| async move {
             match task % 2 {
                 0 => f.forget(n).await,
                 _ => f.forget_all(&[ForgetTarget::Message(sid(n.into()))]).await[0],
@@ -251,7 +237,7 @@ pub(super) async fn of_many_that_forget_one_message_exactly_one_removes_it<S: Su
     Ok(())
 }
 
-pub(super) async fn what_many_expire_at_once_goes_once<S: Subject>(subject: &Arc<S>) -> CaseResult {
+pub(super) async fn what_many_expire_at_once_goes_once(subject: &Tested) -> CaseResult {
     require(subject.capabilities().exact_expiry, "it drops what is over at its own time")?;
     let f = Fixture::new(subject).await;
     let batch: Vec<TrackedMessage> = (0..100)
@@ -259,7 +245,7 @@ pub(super) async fn what_many_expire_at_once_goes_once<S: Subject>(subject: &Arc
         .collect();
     f.record_all(&batch).await;
     f.advance(RETENTION);
-    let expire = |f: Fixture<S>, _| async move {
+    let expire = |f: Fixture, _| async move {
         let mut dropped = 0;
         loop {
             match f.expire(3).await {
@@ -277,14 +263,14 @@ pub(super) async fn what_many_expire_at_once_goes_once<S: Subject>(subject: &Arc
     Ok(())
 }
 
-pub(super) async fn batches_that_overlap_in_any_order_hold_nobody_up<S: Subject>(
-    subject: &Arc<S>,
+pub(super) async fn batches_that_overlap_in_any_order_hold_nobody_up(
+    subject: &Tested,
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let other = f.again().await.unwrap_or_else(|_| f.clone());
     for round in 0..3_u64 {
         let numbers: Vec<u64> = (round * 30..round * 30 + 30).collect();
-        let work = |f: Fixture<S>, task: usize| {
+        let work = |f: Fixture, task: usize| {
             let numbers = shuffled(&numbers, task);
             async move {
                 let batch: Vec<_> = numbers.iter().map(|n| f.message(*n, *n as u8)).collect();
@@ -303,7 +289,7 @@ pub(super) async fn batches_that_overlap_in_any_order_hold_nobody_up<S: Subject>
         assert_eq!(counts.iter().map(|(_, confirmed)| confirmed).sum::<usize>(), 30);
         let entries = f.lease(1000).await.entries;
         assert_eq!(entries.len(), 30);
-        let work = |f: Fixture<S>, task: usize| {
+        let work = |f: Fixture, task: usize| {
             let entries = shuffled(&entries, task);
             async move {
                 let settlements: Vec<_> = entries
@@ -334,15 +320,13 @@ pub(super) async fn batches_that_overlap_in_any_order_hold_nobody_up<S: Subject>
     Ok(())
 }
 
-pub(super) async fn confirms_that_overlap_pass_the_outboxs_bound_by_their_number_at_most<
-    S: Subject,
->(
-    subject: &Arc<S>,
+pub(super) async fn confirms_that_overlap_pass_the_outboxs_bound_by_their_number_at_most(
+    subject: &Tested,
 ) -> CaseResult {
     require(subject.capabilities().max_outbox, "it does not bound its outbox")?;
     const BOUND: usize = 10;
     let f = Fixture::with(subject, |settings| settings.max_outbox = Some(BOUND)).await;
-    let work = |f: Fixture<S>, task: usize| async move {
+    let work = |f: Fixture, task: usize| async move {
         let mut queued = 0;
         for n in 0..10 {
             let n = task as u64 * 10 + n;

@@ -5,7 +5,7 @@ use std::{
 
 use tokio_postgres::Row;
 
-use super::{PostgresStore, access::Param, error::PostgresError, param::millis};
+use super::{PostgresStore, access::Param, error::PostgresError, param::millis, turns::Look};
 use crate::{
     AccountSid, MessageSid, Timestamp,
     store::{Attempts, EntryId, LeaseAnswer, LeaseRequest, LeaseToken, Leased},
@@ -16,14 +16,24 @@ impl PostgresStore {
         &self,
         request: &LeaseRequest,
     ) -> Result<LeaseAnswer, PostgresError> {
-        if let Some(known) = self.turns.shortcut(Instant::now()) {
-            let found = self.lease_from(request, Some(&known)).await?;
-            self.turns.advanced(found.beginnings());
-            return self.answer(request, found).await;
+        let mut probe = None;
+        match self.turns.look(Instant::now()) {
+            Look::All => {}
+            Look::Probe(known) => {
+                let nothing = LeaseRequest { limit: 0, ..request.clone() };
+                let begun = Instant::now();
+                self.lease_from(&nothing, Some(&known)).await?;
+                probe = Some(begun.elapsed());
+            }
+            Look::Known(known) => {
+                let found = self.lease_from(request, Some(&known)).await?;
+                self.turns.advanced(found.beginnings());
+                return self.answer(request, found).await;
+            }
         }
         let begun = Instant::now();
         let found = self.lease_from(request, None).await?;
-        self.turns.looked(begun, found.beginnings());
+        self.turns.looked(Instant::now(), begun.elapsed(), probe, found.beginnings());
         self.answer(request, found).await
     }
 

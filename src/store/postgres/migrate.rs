@@ -57,21 +57,18 @@ impl PostgresStore {
 }
 
 async fn migrate(client: &Client, schema: &Schema) -> Result<u32, PostgresError> {
-    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    let name = schema.name();
-    let rows = client
-        .query_typed(
-            &format!(
-                "SELECT set_config('statement_timeout', '0', true), \
-                 set_config('lock_timeout', '0', true), \
-                 current_setting('server_version_num')::int4, \
-                 pg_advisory_xact_lock({LOCK})"
-            ),
-            &[],
+    client
+        .batch_execute(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; \
+             SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0",
         )
         .await?;
-    for row in &rows {
-        supported(row.try_get(2)?)?;
+    let name = schema.name();
+    let lock = format!(
+        "SELECT current_setting('server_version_num')::int4, pg_advisory_xact_lock({LOCK})"
+    );
+    for row in &client.query_typed(&lock, &[]).await? {
+        supported(row.try_get(0)?)?;
     }
     // Behind the lock: a statement of its own sees what the last holder did.
     let rows = client

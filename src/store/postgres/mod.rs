@@ -112,6 +112,12 @@ impl PostgresStore {
         &self.access.pool
     }
 
+    /// The schema that holds its tables.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        self.schema.name()
+    }
+
     /// The time by the builder's clock; none by the server's.
     fn now(&self) -> Option<i64> {
         self.clock.as_ref().map(|clock| clock.now().as_millis())

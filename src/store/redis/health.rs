@@ -26,9 +26,9 @@ pub enum Persistence {
 }
 
 /// Fewer fields than a bucket may have, and listpacks become hash tables.
-const LISTPACK_ENTRIES: u64 = 160;
+const LISTPACK_ENTRIES: u64 = 300;
 /// The longest field that most records need.
-const LISTPACK_VALUE: u64 = 63;
+const LISTPACK_VALUE: u64 = 64;
 
 /// Looks at every master, and refuses one that would lose what is queued.
 pub(super) async fn check(connection: &Connection) -> Result<Persistence, RedisStoreError> {

@@ -89,11 +89,11 @@ pub(super) fn hash(key: CorrelationKey) -> Hash {
 }
 
 /// What stands for a SID in the index: SIDs themselves may be numbered.
-pub(super) type SidDigest = [u8; 8];
+pub(super) type SidDigest = [u8; 7];
 
 pub(super) fn sid_digest(packed: &[u8]) -> SidDigest {
-    let mut digest = [0; 8];
-    digest.copy_from_slice(&Sha256::digest(packed)[..8]);
+    let mut digest = [0; 7];
+    digest.copy_from_slice(&Sha256::digest(packed)[..7]);
     digest
 }
 

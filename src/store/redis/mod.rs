@@ -69,7 +69,7 @@ pub struct RedisStore {
 const BATCH: usize = 256;
 
 /// Messages for which a bucket is kept, and generations that share the messages.
-const FILL: u64 = 90;
+const FILL: u64 = 96;
 const GENERATIONS: u64 = 4;
 
 impl RedisStore {
@@ -101,6 +101,12 @@ impl RedisStore {
     #[must_use]
     pub const fn persistence(&self) -> Persistence {
         self.persistence
+    }
+
+    /// What the name of every key begins with.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.settings.prefix
     }
 
     /// A call of a script on the messages of a shard.

@@ -15,20 +15,22 @@ pub(super) type Account = [u8; 3];
 pub(super) type Place = [u8; 2];
 
 /// What every record has before the upper case of its SID.
-const FIXED: usize = 45;
+const FIXED: usize = 46;
 const LATEST: i64 = (1 << 48) - 1;
-
-/// Milliseconds as six bytes; what they cannot hold becomes what is next to it.
-pub(super) fn millis(at: Timestamp) -> [u8; 6] {
-    six(at.as_millis().clamp(0, LATEST).unsigned_abs())
-}
 
 pub(super) fn six(number: u64) -> [u8; 6] {
     let [_, _, rest @ ..] = number.to_be_bytes();
     rest
 }
 
-/// Whole seconds as four bytes, never early.
+/// When a message was sent, as seven bytes: a time far off comes back as it was.
+fn sent_at(at: Timestamp) -> [u8; 7] {
+    const BOUND: i64 = 1 << 53;
+    let [_, rest @ ..] = at.as_millis().clamp(-BOUND, BOUND).to_be_bytes();
+    rest
+}
+
+/// Whole seconds as four bytes, never early; all of them for what never ends.
 pub(super) fn seconds(at: Timestamp) -> [u8; 4] {
     let seconds = at.as_millis().clamp(0, LATEST).unsigned_abs().div_ceil(1000);
     u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes()
@@ -62,7 +64,7 @@ pub(super) fn pending(message: &TrackedMessage, account: Account, place: Place) 
     out.extend([flags, 0]);
     out.extend(&key[4..]);
     out.extend(&sid[1..17]);
-    out.extend(millis(message.sent_at));
+    out.extend(sent_at(message.sent_at));
     out.extend(seconds(message.expires_at));
     out.extend(account);
     out.extend(place);
@@ -173,7 +175,9 @@ impl Reader<'_> {
         }
         let _key: [u8; 12] = self.take()?;
         let digits: [u8; 16] = self.take()?;
-        let sent_at = self.time()?;
+        let [a, b, c, d, e, f, g] = self.take()?;
+        let sign = if a & 0x80 == 0 { 0 } else { 0xff };
+        let sent_at = Timestamp::from_millis(i64::from_be_bytes([sign, a, b, c, d, e, f, g]));
         let _expires: [u8; 4] = self.take()?;
         let (account, place) = (self.take()?, self.take()?);
         let mut sid = vec![(flags >> 3) & 1];
@@ -238,14 +242,14 @@ mod tests {
     #[test]
     fn a_pending_record_fits_a_packed_list_and_comes_back() {
         for (sid, length) in
-            [("SM0123456789abcdef0123456789abcdef", 45), ("MM0123456789abcdef0123456789abcdeF", 49)]
+            [("SM0123456789abcdef0123456789abcdef", 46), ("MM0123456789abcdef0123456789abcdeF", 50)]
         {
             let message = message(sid);
             let packed = pending(&message, [1, 2, 3], [4, 5]);
             assert_eq!(packed[..4], *b"0123");
             assert_eq!(packed.len() - 4, length);
             // 1,789,000,000.124 seconds are over at 1,789,000,001.
-            assert_eq!(packed[4 + 36..4 + 40], 1_789_000_001_u32.to_be_bytes());
+            assert_eq!(packed[4 + 37..4 + 41], 1_789_000_001_u32.to_be_bytes());
             let record = Record::read(&packed[4..]).unwrap();
             assert_eq!((record.sid, record.sent_at), (message.sid, message.sent_at));
             assert_eq!((record.account, record.place), ([1, 2, 3], [4, 5]));
@@ -263,8 +267,8 @@ mod tests {
 
     #[test]
     fn times_and_counts_that_do_not_fit_stay_at_the_bound() {
-        assert_eq!(millis(Timestamp::from_millis(-5)), [0; 6]);
-        assert_eq!(millis(Timestamp::from_millis(i64::MAX)), [0xff; 6]);
+        assert_eq!(seconds(Timestamp::from_millis(-5)), [0; 4]);
+        assert_eq!(sent_at(Timestamp::from_millis(-1)), [0xff; 7]);
         assert_eq!(seconds(Timestamp::from_millis(i64::MAX)), [0xff; 4]);
         assert_eq!(attempts(Attempts::new(u32::MAX, 2)), [0xff, 0xff, 0xff, 0, 0, 2]);
         assert_eq!(token(LeaseToken::new(u64::MAX)), [0; 6]);

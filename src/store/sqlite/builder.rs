@@ -130,7 +130,7 @@ impl SqliteStoreBuilder {
         Ok(SqliteStore::start(Arc::new(self.target()?)).await?)
     }
 
-    fn target(&self) -> Result<Target, SqliteError> {
+    pub(super) fn target(&self) -> Result<Target, SqliteError> {
         Ok(Target {
             // The process may change its directory and open the file once more.
             path: std::path::absolute(&self.path).map_err(|_| Problem::CannotOpen)?,

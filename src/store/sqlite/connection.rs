@@ -139,8 +139,11 @@ impl Target {
             // No copy of a page in a temporary file.
             "temp_store = MEMORY",
             "cache_size = -8192",
-            // What a burst has made of the log is cut down again.
-            "journal_size_limit = 16777216",
+            // 16 MiB: a page that changes often goes into the file once for many
+            // commits.
+            "wal_autocheckpoint = 4096",
+            // What a burst has made of the log is cut down again: 32 MiB.
+            "journal_size_limit = 33554432",
         ] {
             set(&connection, setting)?;
         }
@@ -294,5 +297,39 @@ fn same_file(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SqliteStore;
+
+    fn refusal(connection: &Connection) -> String {
+        let target = SqliteStore::builder("unused").target().unwrap();
+        let settings = settings(connection, ConnectionRole::Writer).unwrap();
+        target.verify(&settings).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_setting_that_did_not_take_is_refused_by_its_name() {
+        let memory = Connection::open_in_memory().unwrap();
+        set(&memory, "journal_mode = WAL").unwrap();
+        let wal = "PRAGMA journal_mode did not take: wal was set, it is memory";
+        assert_eq!(refusal(&memory), wal);
+
+        let path = std::env::temp_dir().join(format!("tmf-settings-{}", std::process::id()));
+        let file = Connection::open(&path).unwrap();
+        set(&file, "journal_mode = WAL").unwrap();
+        for (setting, refused) in [
+            ("synchronous = OFF", "synchronous did not take: 2 (FULL) was set, it is 0"),
+            ("synchronous = FULL", "fullfsync did not take: 1 was set, it is 0"),
+            ("fullfsync = ON", "secure_delete did not take: 1 was set, it is 0"),
+        ] {
+            set(&file, setting).unwrap();
+            assert_eq!(refusal(&file), format!("PRAGMA {refused}"));
+        }
+        drop(file);
+        std::fs::remove_file(path).unwrap();
     }
 }

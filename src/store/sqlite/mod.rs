@@ -63,10 +63,14 @@
 //! locks and syncs often do not hold what they promise: use a local disk, and
 //! PostgreSQL or Redis for many machines.
 //!
-//! What is removed is overwritten in the file (`PRAGMA secure_delete`), and
+//! What is removed is overwritten in the file (`PRAGMA secure_delete`, which
+//! costs the writing of pages that would be dropped unread), and
 //! [`forget`](FeedbackStore::forget) empties the log, too, unless another
 //! connection is reading at that moment: then what it holds is overwritten by
-//! later commits. Expiry leaves the log to those.
+//! later commits. Expiry leaves the log to those. Where SQLite has moved rows
+//! from page to page, traces of keys and SIDs (of about one message in a hundred,
+//! where thousands were removed) can stay in the unused part of a page until it
+//! is used again; `VACUUM` leaves none.
 //!
 //! The tables are named `tmf_…` and may lie in a database of the application's
 //! own. [Migrating](SqliteStore::migrate) it turns the write-ahead log on for
@@ -158,6 +162,12 @@ impl SqliteStore {
     /// Those of [`SqliteStoreBuilder::migrate`].
     pub async fn migrate(path: impl AsRef<Path>) -> Result<(), StoreError> {
         Self::builder(path).migrate().await
+    }
+
+    /// The file, as an absolute path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.target.path
     }
 
     /// The settings that its connections have at this moment, for a log at the

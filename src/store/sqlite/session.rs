@@ -127,9 +127,13 @@ impl<'c> Session<'c> {
         self.now = self.target.clock.now();
         let answer = work(self);
         if answer.is_err() && self.is_in_transaction() {
-            self.statements.execute(Query::RollbackTo, [])?;
             (self.totals, self.tally, self.scrub) = before;
             self.names = Names::default();
+            if self.statements.execute(Query::RollbackTo, []).is_err() {
+                // Half a job must not be committed with its neighbours.
+                let _ = self.statements.execute(Query::Rollback, []);
+                return Err(Problem::RolledBack.into());
+            }
         }
         if self.is_in_transaction() {
             self.statements.execute(Query::Release, [])?;

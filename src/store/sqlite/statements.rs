@@ -41,7 +41,6 @@ queries! {
     Savepoint = "SAVEPOINT tmf";
     Release = "RELEASE tmf";
     RollbackTo = "ROLLBACK TO tmf";
-    EmptyLog = "PRAGMA wal_checkpoint(TRUNCATE)";
 
     Totals = "SELECT version, compatible_from, messages, outbox, dead_letters, lease_token \
         FROM tmf_store";

@@ -2,7 +2,7 @@
 //! asked meanwhile into one transaction with one commit: while the disk syncs,
 //! the next one fills.
 
-use std::{sync::Arc, thread};
+use std::{sync::Arc, thread, time::Duration};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -50,7 +50,7 @@ where
 
     fn answer(self: Box<Self>, end: Result<(), SqliteError>) {
         let answer = match end {
-            Ok(()) => self.done.unwrap_or_else(|| Err(Problem::Ended.into())),
+            Ok(()) => self.done.unwrap_or_else(|| Err(Problem::Failed.into())),
             Err(error) => Err(error),
         };
         // Whoever asked may be gone; it is done all the same.
@@ -84,6 +84,8 @@ struct Worker {
     target: Arc<Target>,
     role: ConnectionRole,
     jobs: mpsc::Receiver<Box<dyn Job>>,
+    /// Whether a job met an error that a new connection may not.
+    is_spoiled: bool,
 }
 
 /// Starts a thread; answers when its connection is open.
@@ -93,7 +95,7 @@ pub(super) async fn start(
 ) -> Result<Queue, SqliteError> {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let (opened, is_open) = oneshot::channel();
-    let worker = Worker { target: Arc::clone(target), role, jobs };
+    let worker = Worker { target: Arc::clone(target), role, jobs, is_spoiled: false };
     let name = match role {
         ConnectionRole::Writer => "tmf-sqlite-write",
         ConnectionRole::Reader => "tmf-sqlite-read",
@@ -149,15 +151,21 @@ impl Worker {
         let target = Arc::clone(&self.target);
         let mut session = Session::new(connection, &target);
         loop {
+            self.is_spoiled = false;
             let end = match self.role {
                 ConnectionRole::Writer => self.write(&mut session, &mut batch),
                 ConnectionRole::Reader => self.read(&mut session, &mut batch),
             };
-            if end.is_err() {
+            if let Err(error) = &end {
+                self.is_spoiled |= error.spoils_connection();
                 undo(&mut session);
+                if error.is_full() {
+                    // The log may hold a page many times over; the file needs it
+                    // once.
+                    empty_log(&session);
+                }
             }
-            let is_sound = !session.is_in_transaction()
-                && !end.as_ref().is_err_and(SqliteError::spoils_connection);
+            let is_sound = !self.is_spoiled && !session.is_in_transaction();
             answer(batch, &end);
             if !is_sound {
                 return false;
@@ -183,9 +191,11 @@ impl Worker {
         let mut next = 0;
         while let Some(job) = batch.get_mut(next) {
             // What fails by itself is undone by itself; its error is in the job.
-            let end = session.whole(|session| job.run(session));
-            if !session.is_in_transaction() {
-                return end.and(Err(Problem::RolledBack.into()));
+            if let Err(error) = session.whole(|session| job.run(session)) {
+                self.is_spoiled |= error.spoils_connection();
+                if error.is(&Problem::RolledBack) || !session.is_in_transaction() {
+                    return Err(error);
+                }
             }
             next += 1;
             if batch.len() < BATCH {
@@ -196,7 +206,8 @@ impl Worker {
         session.statements.execute(Query::Commit, [])?;
         session.committed();
         if session.scrub {
-            scrub(session);
+            // It still holds what was removed.
+            empty_log(session);
         }
         Ok(())
     }
@@ -214,7 +225,9 @@ impl Worker {
         for job in batch {
             session.now = session.target.clock.now();
             // Its error is in the job.
-            let _ = job.run(session);
+            if let Err(error) = job.run(session) {
+                self.is_spoiled |= error.spoils_connection();
+            }
         }
         session.statements.execute(Query::Commit, [])?;
         Ok(())
@@ -237,7 +250,7 @@ fn answer(batch: Vec<Box<dyn Job>>, end: &Result<(), SqliteError>) {
 fn begin_write(session: &mut Session<'_>) -> Result<(), SqliteError> {
     let at_most = session.target.busy_timeout;
     let connection = session.statements.connection();
-    set_busy_timeout(connection, std::time::Duration::ZERO)?;
+    set_busy_timeout(connection, Duration::ZERO)?;
     let begun = wait(at_most, || session.statements.execute(Query::BeginWrite, []));
     set_busy_timeout(connection, at_most)?;
     begun.map(drop)
@@ -251,8 +264,14 @@ fn undo(session: &mut Session<'_>) {
     }
 }
 
-/// Empties the log, which still holds what was removed, unless a reader needs
-/// it: then it is overwritten later.
-fn scrub(session: &mut Session<'_>) {
-    let _ = session.statements.row(Query::EmptyLog, [], |_| Ok(()));
+/// Moves what the log holds into the file, and makes the log empty, unless
+/// another connection needs it.
+fn empty_log(session: &Session<'_>) {
+    const PATIENCE: Duration = Duration::from_millis(100);
+    let at_most = session.target.busy_timeout;
+    let connection = session.statements.connection();
+    if set_busy_timeout(connection, at_most.min(PATIENCE)).is_ok() {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = set_busy_timeout(connection, at_most);
+    }
 }

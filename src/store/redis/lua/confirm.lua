@@ -15,7 +15,7 @@ end
 
 -- sent at, and what tells apart what was sent at the same time
 local function later(a, b)
-  local sent_a, sent_b = unpack_from('>I6', a, 31), unpack_from('>I6', b, 31)
+  local sent_a, sent_b = unpack_from('>i7', a, 31), unpack_from('>i7', b, 31)
   if sent_a ~= sent_b then return sent_a > sent_b end
   return byte(a, 2) > byte(b, 2)
 end
@@ -25,7 +25,7 @@ local function newest(hash, rest)
   for _, candidate in ipairs(places(hash)) do
     for i, rec in ipairs(candidate.list) do
       if key_rest(rec) == rest and is_live(rec) then
-        local sent = unpack_from('>I6', rec, 31) < now + SCHEDULED
+        local sent = unpack_from('>i7', rec, 31) < now + SCHEDULED
         if not best or (sent and not best_sent) or (sent == best_sent and later(rec, best)) then
           place, index, best, best_sent = candidate, i, rec, sent
         end

@@ -1,6 +1,6 @@
 -- Drops dead letters whose time is over. ARGV[3]: how many at most. Answers how
 -- many.
-local members = call('ZRANGEBYSCORE', KEYS[6], '-inf', floor(now / 1000), 'LIMIT', 0, ARGV[3])
+local members = call('ZRANGEBYSCORE', KEYS[6], '-inf', floor(math.min(now / 1000, NEVER - 1)), 'LIMIT', 0, ARGV[3])
 for _, member in ipairs(members) do
   local hash = sub(member, 22)
   for _, place in ipairs(places(hash)) do

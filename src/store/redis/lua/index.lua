@@ -1,5 +1,5 @@
 -- Which hash the key of a SID has. KEYS[1] lists the generations of the index.
--- ARGV[3…]: a letter, the SID's digest 8 and, but for g, the hash 4 and, but for
+-- ARGV[3…]: a letter, the SID's digest 7 and, but for g, the hash 4 and, but for
 -- d, until when in seconds 4.
 -- c claims: New, Same, or Other and the hashes that claimed it. t claims whoever
 -- did. p moves the hash to that time, l to a time that is far off. g answers the
@@ -34,9 +34,9 @@ local LONG = 30 * 24 * 3600
 local answers = {}
 for i = 3, #ARGV do
   local item = ARGV[i]
-  local how, digest, field = sub(item, 1, 1), sub(item, 2, 9), sub(item, 6, 9)
-  local hash = sub(item, 10, 13)
-  local until_ = #item >= 17 and unpack_from('>I4', item, 14)
+  local how, digest, field = sub(item, 1, 1), sub(item, 2, 8), sub(item, 6, 8)
+  local hash = sub(item, 9, 12)
+  local until_ = #item >= 16 and unpack_from('>I4', item, 13)
   if how == 'l' then
     how, until_ = 'p', math.min(floor(now / 1000) + LONG, 4294967295)
   end

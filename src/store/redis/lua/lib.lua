@@ -8,9 +8,9 @@
 --            with upper case + 8 for MM + 16 for "more records follow"
 --            + 32 * version
 --    2       tells records of one key apart that were sent at the same time
---    3 - 14  the rest of the key     15 - 30  the SID     31 - 36  sent at
---    37 - 40 expires at, seconds     41 - 43  account     44 - 45  place
---    46 - 49 the SID's upper case, if there is any; then, once confirmed:
+--    3 - 14  the rest of the key     15 - 30  the SID     31 - 37  sent at
+--    38 - 41 expires at, seconds     42 - 44  account     45 - 46  place
+--    47 - 50 the SID's upper case, if there is any; then, once confirmed:
 --    +0 confirmed at 6  +6 queued at or done at 6  +12 attempts 3  +15 not found 3
 --    queued: +18 number 4  +22 token 6  +28 due at 6
 --    dead:   +18 kind 1  +19 status 2  +21 code 4
@@ -28,9 +28,11 @@ end
 local base = sub(KEYS[1], 1, -2)
 local kind = sub(KEYS[1], -1) == 'g' and 'm' or 's'
 
--- A bucket is a small hash that Redis keeps as one packed list. It should have
--- about FILL fields, and makes its generation grow beyond FULL.
-local FILL, FULL = 90, 128
+-- A bucket is a small hash that Redis keeps as one packed list: about 5 kB of
+-- records, 2 kB of the index. It should have about FILL fields, and makes its
+-- generation grow beyond FULL.
+local FILL = kind == 'm' and 96 or 192
+local FULL = FILL * 1.5
 -- How long a bucket outlives its last message, in milliseconds.
 local SLACK = 60000
 

@@ -3,7 +3,7 @@
 local answers = {}
 for i = 3, #ARGV do
   local hash, rec = sub(ARGV[i], 1, 4), sub(ARGV[i], 5)
-  local wanted, rest, sent = sid(rec), key_rest(rec), sub(rec, 31, 36)
+  local wanted, rest, sent = sid(rec), key_rest(rec), sub(rec, 31, 37)
   local digits = sub(rec, 15, 30)
   local answer, order = nil, -1
   for _, place in ipairs(places(hash)) do
@@ -16,7 +16,7 @@ for i = 3, #ARGV do
           -- Over, and not dropped yet: it must not come back beside the new one.
           take_out(place, hash, at)
         end
-      elseif sub(known, 31, 36) == sent and key_rest(known) == rest then
+      elseif sub(known, 31, 37) == sent and key_rest(known) == rest then
         order = math.max(order, byte(known, 2))
       end
     end

@@ -1,23 +1,26 @@
 -- The records of a shard by the first four bytes of their key, called hash.
 -- KEYS: 1 generations, 2 queued, 3 due, 4 age, 5 dead, 6 dead by time, 7 numbers.
+-- An end that four bytes do not hold.
+local NEVER = 4294967295
 local PENDING, QUEUED, DELIVERED, DEAD = 0, 1, 2, 3
 
 local function status(rec) return byte(rec) % 4 end
 local function more_follow(rec) return byte(rec) % 32 >= 16 end
 local function key_rest(rec) return sub(rec, 3, 14) end
-local function expires(rec) return (unpack_from('>I4', rec, 37)) end
+local function expires(rec) return (unpack_from('>I4', rec, 38)) end
 
 -- The end of the part that every record has.
-local function fixed(rec) return byte(rec) % 8 >= 4 and 49 or 45 end
+local function fixed(rec) return byte(rec) % 8 >= 4 and 50 or 46 end
 
 -- The SID as the client packs it.
 local function sid(rec)
   local flags = byte(rec)
-  return char(flags % 16 >= 8 and 1 or 0) .. sub(rec, 15, 30) .. (flags % 8 >= 4 and sub(rec, 46, 49) or '')
+  return char(flags % 16 >= 8 and 1 or 0) .. sub(rec, 15, 30) .. (flags % 8 >= 4 and sub(rec, 47, 50) or '')
 end
 
 local function is_live(rec)
-  return status(rec) == QUEUED or expires(rec) * 1000 > now
+  local over = expires(rec)
+  return status(rec) == QUEUED or over * 1000 > now or over == NEVER
 end
 
 local function with_more(rec, more)
@@ -85,7 +88,7 @@ local WAITING, SETTLED = 6, 2
 
 local function due_member(hash, rec)
   local from = fixed(rec)
-  return sub(rec, 41, 43) .. sub(rec, from + 29, from + 34) .. hash .. sub(rec, from + 19, from + 22)
+  return sub(rec, 42, 44) .. sub(rec, from + 29, from + 34) .. hash .. sub(rec, from + 19, from + 22)
 end
 
 local function age_member(hash, rec)

@@ -28,9 +28,9 @@ for i = 5, #ARGV do
           local indexed = expires(rec)
           local dead = how == 'x'
           local over = math.ceil((now + tonumber(ARGV[dead and 4 or 3])) / 1000)
-          over = math.min(over, 4294967295)
+          over = math.min(over, NEVER)
           local kept = with_status(rec, dead and DEAD or DELIVERED)
-          kept = with_more(sub(kept, 1, 36) .. pack('>I4', over) .. sub(kept, 41), false)
+          kept = with_more(sub(kept, 1, 37) .. pack('>I4', over) .. sub(kept, 42), false)
             .. sub(rec, from + 1, from + 6) .. pack('>I6', now) .. sub(item, 15, 20)
             .. sub(item, 22)
           keep(hash, kept, SETTLED)
