@@ -71,7 +71,7 @@ fn a_proxy_stalls_refuses_and_cuts_in_the_middle() {
     assert!(proxy.url(&server.url()).contains(&proxy.port().to_string()));
     let connect = || {
         let stream = TcpStream::connect(("127.0.0.1", proxy.port())).expect("a proxy");
-        stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
         stream
     };
     let ask = |stream: &mut TcpStream| -> std::io::Result<Vec<u8>> {
@@ -85,7 +85,9 @@ fn a_proxy_stalls_refuses_and_cuts_in_the_middle() {
     assert_eq!(ask(&mut stream).expect("an answer"), b"+PONG\r\n");
 
     proxy.set(Flow::StallAnswers);
+    stream.set_read_timeout(Some(Duration::from_millis(300))).expect("a socket");
     assert!(ask(&mut stream).is_err());
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
     proxy.pass();
     let mut late = [0; 7];
     stream.read_exact(&mut late).expect("the answer, late");

@@ -30,9 +30,7 @@ pub(crate) fn member() {
     runtime.expect("a runtime").block_on(async {
         let base_url = setting("BASE_URL");
         let store = Spec::of_parent().open().await;
-        let builder = application::builder(&base_url, store);
-        let application =
-            Application::new(&base_url, builder.store_timeout(Duration::from_secs(5)));
+        let application = Application::new(&base_url, application::builder(&base_url, store));
         say("ready");
         // Each order is the number up to which to send, or to confirm.
         let mut orders = orders();
@@ -53,8 +51,10 @@ pub(crate) fn member() {
                         if sends {
                             assert_eq!(application.send(&id).await, 201);
                         } else {
-                            let confirmed = application.feedback.confirm(id.as_str()).await;
-                            assert_eq!(confirmed, Confirmation::Queued, "{id}");
+                            match application.feedback.confirm(id.as_str()).await {
+                                Confirmation::Queued => {}
+                                other => say(&format!("otherwise {id} {other:?}")),
+                            }
                         }
                     });
                 }
@@ -65,11 +65,11 @@ pub(crate) fn member() {
                 say(&format!("{what} {done}"));
             }
         }
-        let delivery = application.feedback.stats().delivery;
+        let stats = application.feedback.stats();
         let left = application.feedback.shutdown(Duration::from_secs(30)).await;
         say(&format!(
-            "delivered {} leases lost {} {left:?}",
-            delivery.delivered, delivery.leases_lost
+            "{} deferred, {} delivered, {} leases lost, {left:?}",
+            stats.sends.record_deferred, stats.delivery.delivered, stats.delivery.leases_lost
         ));
     });
 }
@@ -111,11 +111,18 @@ async fn each_is_reported(spec: Spec) {
     let ids: Vec<String> = (0..total).map(|number| format!("m{number}")).collect();
     world.all_reported(&ids, Duration::from_secs(120)).await;
     world.nothing_else_reported();
-    let last_words = |child: Child| child.end().pop().expect("its last words");
+    let [sent, confirmed, idled] = [sender, confirmer, idler].map(Child::end);
+    let last_words = |said: &[String]| said.last().expect("its last words").clone();
+    // Some records may have been late, and then their confirms were early.
+    let otherwise: Vec<_> = confirmed.iter().filter(|line| line.starts_with("otherwise")).collect();
+    let late: usize =
+        last_words(&sent).split(' ').next().and_then(|n| n.parse().ok()).expect("a number");
+    assert!(otherwise.len() <= late, "{late} records were late: {otherwise:?}");
     println!(
-        "{total} messages, each reported, {} twice; {:?}",
+        "{total} messages, each reported, {} twice, {} confirmed early; {:?}",
         world.duplicates(),
-        [sender, confirmer, idler].map(last_words)
+        otherwise.len(),
+        [&sent, &confirmed, &idled].map(|said| last_words(said))
     );
 }
 

@@ -19,9 +19,7 @@ fn block_on(future: impl Future<Output = ()>) {
 
 fn application(store: Arc<dyn FeedbackStore>) -> Application {
     let base_url = setting("BASE_URL");
-    // So that it is said of few confirms only that they were deferred.
-    let builder = application::builder(&base_url, store).store_timeout(Duration::from_secs(5));
-    Application::new(&base_url, builder)
+    Application::new(&base_url, application::builder(&base_url, store))
 }
 
 /// Sends and confirms as fast as it can, says each id that was *queued*, and

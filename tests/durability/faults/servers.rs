@@ -1,8 +1,8 @@
 //! A PostgreSQL and a Redis that die, hang, lose their network and fill up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::load::{Load, Phase};
+use super::load::{Load, Phase, STORE_TIMEOUT};
 use crate::{
     application::{Application, builder},
     server::{Server, Watched},
@@ -10,9 +10,6 @@ use crate::{
     unsynced::Unsynced,
     world::World,
 };
-
-const BEFORE: Duration = Duration::from_secs(2);
-const FAULT: Duration = Duration::from_millis(1500);
 
 struct Scene {
     server: Server,
@@ -26,10 +23,11 @@ impl Scene {
     async fn new(world: &World, (server, unsynced): Watched) -> Self {
         let proxy = Proxy::start(server.port());
         let store = server.spec(proxy.url(&server.url())).open().await;
-        let application = Application::new(&world.base_url(), builder(&world.base_url(), store));
+        let builder = builder(&world.base_url(), store).store_timeout(STORE_TIMEOUT);
+        let application = Application::new(&world.base_url(), builder);
         let load = Load::start(application, "s");
         load.is_warm().await;
-        let before = load.watch(BEFORE).await;
+        let before = load.watch().await;
         Self { server, unsynced, proxy, load, before }
     }
 
@@ -37,85 +35,73 @@ impl Scene {
     async fn through(
         &mut self,
         name: &str,
-        begin: impl AsyncFnOnce(&mut Server, &Proxy, &Unsynced),
+        begin: impl FnOnce(&mut Server, &Proxy, &Unsynced),
         end: impl FnOnce(&mut Server, &Proxy, &Unsynced),
     ) {
         let Self { server, unsynced, proxy, load, before } = self;
-        let begun = Instant::now();
         let during = load
             .watch_during(async {
-                begin(server, proxy, unsynced).await;
+                begin(server, proxy, unsynced);
+                load.a_while().await;
                 end(server, proxy, unsynced);
             })
             .await;
-        during.went_on(name, *before, BEFORE, begun.elapsed());
+        during.went_on(name, *before);
+        load.recovered().await;
+    }
+
+    /// Cuts connections again and again, in the middle of answers and elsewhere.
+    async fn cut(&mut self) {
+        let Self { proxy, load, before, .. } = self;
+        let cuts = async {
+            loop {
+                proxy.cut_after_answer_bytes(fastrand::u64(0..300));
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                proxy.cut();
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let during = load
+            .watch_during(async {
+                tokio::select! {
+                    () = cuts => {}
+                    () = load.a_while() => {}
+                }
+            })
+            .await;
+        // No cut is left for later.
+        proxy.cut_after_answer_bytes(u64::MAX);
+        during.went_on("cut in the middle", *before);
         load.recovered().await;
     }
 }
 
-/// On a runtime of several threads: calls to the kit may block this one.
+/// On a runtime of several threads: calls to the kit block this one.
 async fn goes_on(watched: Watched) {
     let world = World::new().await;
     let mut scene = Scene::new(&world, watched).await;
-    let wait = || tokio::time::sleep(FAULT);
 
-    let kill = async |server: &mut Server, _: &Proxy, _: &Unsynced| {
-        server.kill();
-        wait().await;
-    };
-    scene.through("killed", kill, |server, _, _| server.restart()).await;
-
-    let pause = async |server: &mut Server, _: &Proxy, _: &Unsynced| {
-        server.pause();
-        wait().await;
-    };
-    scene.through("paused", pause, |server, _, _| server.resume()).await;
-
-    let restart = async |server: &mut Server, _: &Proxy, _: &Unsynced| server.restart();
-    scene.through("restarted", restart, |_, _, _| {}).await;
-
-    let cut = async |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
-        for turn in 0..15 {
-            if turn % 2 == 0 {
-                proxy.cut_after_answer_bytes(fastrand::u64(0..300));
-            } else {
-                proxy.cut();
-            }
-            tokio::time::sleep(FAULT / 15).await;
-        }
-    };
-    // No cut is left for later.
-    let mend = |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
-        proxy.cut_after_answer_bytes(u64::MAX);
-    };
-    scene.through("cut in the middle", cut, mend).await;
-
-    let stall = async |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
-        proxy.set(Flow::Stall);
-        wait().await;
-    };
-    scene.through("stalled", stall, |_, proxy, _| proxy.pass()).await;
-
-    let hear_nothing = async |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
+    scene.through("killed", |server, _, _| server.kill(), |server, _, _| server.restart()).await;
+    scene.through("paused", |server, _, _| server.pause(), |server, _, _| server.resume()).await;
+    scene.through("restarted", |server, _, _| server.restart(), |_, _, _| {}).await;
+    scene.cut().await;
+    scene
+        .through("stalled", |_, proxy, _| proxy.set(Flow::Stall), |_, proxy, _| proxy.pass())
+        .await;
+    let lose_answers = |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
         proxy.set(Flow::StallAnswers);
-        wait().await;
     };
     let cut_off = |_: &mut Server, proxy: &Proxy, _: &Unsynced| {
         proxy.cut();
         proxy.pass();
     };
-    scene.through("answers lost", hear_nothing, cut_off).await;
-
-    let fill = async |_: &mut Server, _: &Proxy, unsynced: &Unsynced| {
-        unsynced.set_full(true);
-        wait().await;
-    };
-    // It may have died of it.
+    scene.through("answers lost", lose_answers, cut_off).await;
+    // It may die of it.
     let make_room = |server: &mut Server, _: &Proxy, unsynced: &Unsynced| {
         unsynced.set_full(false);
         server.restart();
     };
-    scene.through("disk full", fill, make_room).await;
+    scene.through("disk full", |_, _, unsynced| unsynced.set_full(true), make_room).await;
 
     let stats = scene.load.feedback().stats();
     assert!(stats.confirms.store_errors > 0 && stats.delivery.store_errors > 0, "{stats:?}");

@@ -3,12 +3,11 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use tower_message_feedback::store::sqlite::{Synchronous, rusqlite::Connection};
 
-use super::load::Load;
+use super::load::{Load, STORE_TIMEOUT};
 use crate::{
     application::{Application, builder},
     children::{Birth, say, setting},
@@ -18,27 +17,25 @@ use crate::{
     world::World,
 };
 
-const BEFORE: Duration = Duration::from_millis(1500);
-
 async fn load(world: &World, file: PathBuf) -> Load {
     let store = Spec::Sqlite { file, synchronous: Synchronous::Full }.open().await;
-    let application = Application::new(&world.base_url(), builder(&world.base_url(), store));
+    let builder = builder(&world.base_url(), store).store_timeout(STORE_TIMEOUT);
+    let application = Application::new(&world.base_url(), builder);
     Load::start(application, "s")
 }
 
-/// What stands in the way for two seconds, from `begin` to `end`.
+/// What stands in the way for a while, from `begin` to `end`.
 async fn through(fault: &str, world: &World, load: Load, begin: impl FnOnce(), end: impl FnOnce()) {
     load.is_warm().await;
-    let before = load.watch(BEFORE).await;
-    let begun = Instant::now();
+    let before = load.watch().await;
     let during = load
         .watch_during(async {
             begin();
-            tokio::time::sleep(Duration::from_secs(2)).await;
+            load.a_while().await;
         })
         .await;
     end();
-    during.went_on(fault, before, BEFORE, begun.elapsed());
+    during.went_on(fault, before);
     load.recovered().await;
     let errors = load.feedback().stats().confirms.store_errors;
     assert!(errors > 0, "{fault}: the store never failed");
