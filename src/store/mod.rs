@@ -58,56 +58,108 @@ pub enum Durability {
 /// Holds tracked messages, the outbox of confirmed ones, and the ledger.
 ///
 /// Every operation that takes a slice costs one round trip a batch, answers
-/// item by item in the order of the slice, and is safe to repeat: whoever does
-/// not know whether an operation took place calls it again. An error means that
-/// nothing is known, not that nothing happened.
+/// item by item in the order of the slice, as if the items had come one after
+/// the other, and is safe to repeat: whoever does not know whether an operation
+/// took place calls it again. An error means that nothing is known, not that
+/// nothing happened.
 ///
 /// Durations are added to the store's own clock, so that processes whose clocks
-/// differ agree on leases and retries.
+/// differ agree on leases and retries. The clock may step back a little: what was
+/// to last until a time then lasts longer, and nothing else happens.
 ///
 /// A store must keep promises that the types do not show:
 ///
 /// - A confirm moves a message into the outbox in one atomic step, once,
-///   whatever overlaps it.
+///   whatever overlaps it. One that overlaps another whose transaction is open
+///   waits for the end of it.
 /// - An entry under a lease that has not run out is leased to nobody else; a
 ///   token that is no longer the entry's settles nothing.
 /// - What is in the outbox never expires.
 /// - At a bound, messages that nobody confirmed give way, the oldest first; an
 ///   entry of the outbox never does.
+///
+/// The feature `test-util` has them as a suite of tests, `store::conformance`,
+/// for a store of your own.
 pub trait FeedbackStore: Send + Sync + 'static {
     /// Remembers messages that were sent.
+    ///
+    /// A SID is remembered once, under the id that it came with first. Coming
+    /// again changes nothing, whatever became of the message; after a
+    /// [`forget`](Self::forget) it is new. The messages under an id are in the
+    /// order of `sent_at`; of those sent at the same time the later arrival is the
+    /// newer one, within a batch, too.
+    ///
+    /// A full store drops the oldest message that is neither in the outbox nor a
+    /// dead letter, or answers [`Full`](RecordOutcome::Full) if there is none.
     fn record<'a>(&'a self, messages: &'a [TrackedMessage]) -> StoreFuture<'a, Vec<RecordOutcome>>;
 
-    /// Puts confirmed messages into the outbox.
+    /// Puts confirmed messages into the outbox, due at once.
+    ///
+    /// - [`Resends::Newest`] confirms the newest message under the current key or,
+    ///   if there is none at all, under the previous one. A message that is sent a
+    ///   minute from now or later is scheduled, and the newest only if all are. If
+    ///   the newest was confirmed before, no older one is in its stead.
+    /// - [`Resends::All`] confirms every message under both keys, as many as fit,
+    ///   and answers [`Full`](ConfirmOutcome::Full) if one did not fit, or else
+    ///   [`Queued`](ConfirmOutcome::Queued) if one was queued.
+    /// - [`ConfirmTarget::Message`] records a message that is unknown, and confirms
+    ///   it under whichever id it was recorded. Refused, it may be recorded or not.
+    ///
+    /// What was confirmed stays so under a lease, delivered and dead, until it is
+    /// dropped or forgotten: a repeated confirm answers
+    /// [`AlreadyConfirmed`](ConfirmOutcome::AlreadyConfirmed) and changes no time.
     fn confirm<'a>(&'a self, targets: &'a [ConfirmTarget]) -> StoreFuture<'a, Vec<ConfirmOutcome>>;
 
-    /// Hands out entries of the outbox that are due, the accounts in turn.
+    /// Hands out entries of the outbox that are due.
+    ///
+    /// The entries of an account go in the order they are due, those due at the
+    /// same time in any; the accounts go in turn, within an answer and from one
+    /// answer of a store object to its next. A store that is spread over shards
+    /// may answer fewer entries than it might, in another order, as long as
+    /// [`more_due`](LeaseAnswer::more_due) says so: an answer without entries and
+    /// without it means that nothing is due. A request for no entries only asks.
+    ///
+    /// An entry keeps its number for as long as it is in the outbox, and has no
+    /// token twice. A lease is no attempt: its end changes nothing but who may
+    /// settle.
     fn lease<'a>(&'a self, request: &'a LeaseRequest) -> StoreFuture<'a, LeaseAnswer>;
 
-    /// Says what became of leased entries.
+    /// Says what became of leased entries, from whichever store object.
+    ///
+    /// A token is good until the entry is settled with it, leased again or
+    /// forgotten: a lease that ran out may still settle if nobody took it over.
+    /// Settled, an entry takes the settlement's attempts. A delivered message is
+    /// kept for the store's ledger retention from now, a dead letter for its own.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> StoreFuture<'a, Vec<SettleOutcome>>;
 
-    /// Drops up to `limit` messages whose time is over; answers how many.
+    /// Drops up to `limit` messages whose time is over, the earliest first, and
+    /// the oldest dead letters beyond their bound; answers how many. Nothing goes
+    /// before its time. A store whose server drops by itself need not count.
     fn expire(&self, limit: usize) -> StoreFuture<'_, usize>;
 
-    /// Removes everything known of the targets, queued feedback too; answers how
-    /// many messages each had.
+    /// Removes everything known of the targets, under both keys of an id, queued
+    /// feedback too; answers how many messages each had. A lease on one of them
+    /// settles nothing from then on, even if the message is recorded again.
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>>;
 
-    /// What is known under each id, the newest message first.
+    /// What is known under each id, the newest message first, those under the
+    /// current key before those under the previous one.
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>>;
 
     /// What is known of each message.
     fn by_sid<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<Option<LedgerEntry>>>;
 
-    /// Up to `limit` dead letters in the order of their SIDs, from behind `after`.
+    /// Up to `limit` dead letters in the order of their SIDs, from behind `after`,
+    /// which need not be one (any more).
     fn dead_letters(
         &self,
         after: Option<MessageSid>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<LedgerEntry>>;
 
-    /// Puts dead letters back into the outbox, due at once.
+    /// Puts dead letters back into the outbox, due at once. Attempts and age start
+    /// anew; the ledger goes on to say when the action was confirmed. No lease from
+    /// before settles it.
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>>;
 
     /// How much the store holds.

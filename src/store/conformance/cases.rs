@@ -8,13 +8,31 @@ use super::{
     expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks,
 };
 
-/// Expands to one test a case: see [`conformance`](crate::store::conformance).
+/// Expands to one test a case, so that each is reported by its name: see
+/// [`conformance`](crate::store::conformance).
 ///
-/// The argument is an expression that makes the [`Subject`]; it is evaluated
-/// for each case and may await. The tests stand in a module a group of cases
-/// (`record`, `confirm`, `lease`, …), so the macro wants a module of its own.
-/// They are `#[tokio::test]`s with two worker threads: the crate that calls the
-/// macro needs tokio with `macros` and `rt-multi-thread`.
+/// The argument is an expression that makes the [`Subject`]. It is evaluated for
+/// each case, and may await: for a server that the tests start, say.
+///
+/// ```
+/// # use tower_message_feedback::store::{MemoryStore, conformance::{Settings, Subject}};
+/// # pub struct Memory;
+/// # impl Subject for Memory {
+/// #     type Store = MemoryStore;
+/// #     async fn open(&self, settings: Settings) -> MemoryStore {
+/// #         MemoryStore::builder().clock(settings.clock).build()
+/// #     }
+/// # }
+/// # async fn started() -> Memory { Memory }
+/// mod conformance {
+///     tower_message_feedback::store_conformance!(super::started().await);
+/// }
+/// # fn main() {}
+/// ```
+///
+/// The tests stand in modules (`record`, `confirm`, `lease`, …), so the macro
+/// wants a module of its own. They are `#[tokio::test]`s on two worker threads:
+/// the crate needs tokio with `macros` and `rt-multi-thread`.
 #[macro_export]
 macro_rules! store_conformance {
     ($subject:expr $(,)?) => {
@@ -109,16 +127,18 @@ cases! {
         an_entry_under_a_lease_is_leased_to_nobody_else,
         a_lease_that_ran_out_is_anothers_and_the_old_token_settles_nothing,
         no_entry_has_the_same_token_twice,
-        entries_of_an_account_go_in_the_order_of_their_confirms,
-        entries_of_an_account_go_in_the_order_they_are_due,
         the_limit_holds_and_more_due_says_what_is_left,
         each_account_has_its_bound,
         next_due_is_the_time_until_the_next_that_is_not_due_yet,
         next_due_says_nothing_of_accounts_whose_bound_is_zero,
+        what_comes_due_is_leased_in_as_many_calls_as_it_takes,
+    }
+    turns {
+        entries_of_an_account_go_in_the_order_of_their_confirms,
+        entries_of_an_account_go_in_the_order_they_are_due,
         a_large_account_does_not_starve_a_small_one,
         the_accounts_have_their_turns_across_leases,
         the_turns_go_on_when_the_account_served_last_is_gone,
-        what_comes_due_is_leased_in_as_many_calls_as_it_takes,
     }
     settle {
         a_delivered_entry_leaves_the_outbox_for_the_ledger,
@@ -214,10 +234,12 @@ cases! {
         of_many_that_confirm_one_id_exactly_one_queues_it,
         of_many_that_confirm_one_unrecorded_message_exactly_one_queues_it,
         a_message_that_many_record_under_several_ids_stays_under_one,
-        of_many_that_lease_no_two_get_the_same_entry,
         of_many_that_settle_one_lease_exactly_one_does,
         of_many_that_resend_one_dead_letter_exactly_one_queues_it,
         of_many_that_forget_one_message_exactly_one_removes_it,
+    }
+    batched_tasks {
+        of_many_that_lease_no_two_get_the_same_entry,
         what_many_expire_at_once_goes_once,
         batches_that_overlap_in_any_order_hold_nobody_up,
         confirms_that_overlap_pass_the_outboxs_bound_by_their_number_at_most,

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use super::{
     model::Model,
-    pair::{Step, ensure, same},
+    step::{Step, ensure, same},
 };
 use crate::{
     AccountSid, Timestamp,

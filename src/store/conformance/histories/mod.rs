@@ -1,9 +1,11 @@
 //! Generated histories, in the store and in the model of it.
 
+mod compare;
 mod lease;
 mod model;
 mod op;
 mod pair;
+mod step;
 
 use std::{
     fmt::Write,
@@ -12,7 +14,8 @@ use std::{
 
 use self::{
     op::{Op, history},
-    pair::{Pair, Step},
+    pair::Pair,
+    step::Step,
 };
 use super::{
     Settings,

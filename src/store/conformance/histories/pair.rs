@@ -3,77 +3,35 @@
 use std::{collections::HashSet, time::Duration};
 
 use super::{
+    compare::{Dropped, Reason},
     lease::check_lease,
     model::{Confirmed, Message, Model},
-    op::{ACCOUNTS, Confirm, Forget, IDS, MESSAGES, Op, Record},
+    op::{ACCOUNTS, Confirm, Forget, MESSAGES, Op, Record},
+    step::{Step, ensure, same},
 };
 use crate::{
     BaseUrl, MessageSid, Timestamp,
     store::{
-        Attempts, ConfirmOutcome, ConfirmTarget, EntryId, FeedbackStore, ForgetTarget,
-        LeaseRequest, LeaseToken, LedgerEntry, RecordOutcome, ResendOutcome, Resends,
-        SettleOutcome, Settlement, StoreCounts, TrackedMessage,
+        Attempts, ConfirmOutcome, ConfirmTarget, EntryId, ForgetTarget, LeaseRequest, LeaseToken,
+        RecordOutcome, ResendOutcome, Resends, SettleOutcome, Settlement, TrackedMessage,
         conformance::{
-            fixture::{Fixture, LEASE, answer, seconds},
+            fixture::{Fixture, LEASE, seconds},
             messages::{account, by_id, key, keys, message_sid, rotated, sid},
         },
     },
 };
 
-/// Where a store parts ways with the model.
-pub(super) type Step = Result<(), String>;
-
-/// Ends the history if the store's answer is not the expected one.
-macro_rules! same {
-    ($answer:expr, $expected:expr, $($what:tt)+) => {
-        match (&$answer, &$expected) {
-            (answer, expected) if *answer == *expected => {}
-            (answer, expected) => {
-                return Err(format!("{}: {answer:?} instead of {expected:?}", format_args!($($what)+)));
-            }
-        }
-    };
-}
-
-/// Ends the history if the condition does not hold.
-macro_rules! ensure {
-    ($condition:expr, $($what:tt)+) => {
-        if !$condition {
-            return Err(format!($($what)+));
-        }
-    };
-}
-
-pub(super) use {ensure, same};
-
 pub(super) struct Pair {
     /// The store objects that take turns.
-    stores: Vec<Fixture>,
-    model: Model,
-    turn: usize,
+    pub(super) stores: Vec<Fixture>,
+    pub(super) model: Model,
+    pub(super) turn: usize,
     /// Every pair that a lease ever answered.
-    tokens: HashSet<(EntryId, LeaseToken)>,
+    pub(super) tokens: HashSet<(EntryId, LeaseToken)>,
     /// The latest time that the clock showed, and how far it went back in all.
-    latest: Timestamp,
-    stepped_back: Duration,
-    dropped: Dropped,
-}
-
-/// What the store dropped by itself.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Dropped {
-    evicted: u64,
-    expired: u64,
-    dead_letters: u64,
-}
-
-/// Why a message may have gone in a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    Expire,
-    Arrival,
-    /// Beyond a bound on dead letters, or at leisure.
-    Other,
+    pub(super) latest: Timestamp,
+    pub(super) stepped_back: Duration,
+    pub(super) dropped: Dropped,
 }
 
 fn numbered(n: u64) -> MessageSid {
@@ -83,11 +41,11 @@ fn numbered(n: u64) -> MessageSid {
     }
 }
 
-fn all_sids() -> Vec<MessageSid> {
+pub(super) fn all_sids() -> Vec<MessageSid> {
     (0..MESSAGES).map(numbered).collect()
 }
 
-fn with_previous(id: u8, previous: Option<u8>) -> crate::CorrelationKeys {
+pub(super) fn with_previous(id: u8, previous: Option<u8>) -> crate::CorrelationKeys {
     match previous.filter(|previous| *previous != id) {
         Some(previous) => rotated(id, previous),
         None => keys(id),
@@ -109,7 +67,7 @@ impl Pair {
         }
     }
 
-    fn f(&self) -> Fixture {
+    pub(super) fn f(&self) -> Fixture {
         self.stores[self.turn % self.stores.len()].clone()
     }
 
@@ -331,184 +289,9 @@ impl Pair {
         }
         Ok(())
     }
-
-    /// Takes out of the model what `expire` dropped.
-    async fn expired(
-        &mut self,
-        f: &Fixture,
-        limit: usize,
-        answered: usize,
-        now: Timestamp,
-    ) -> Step {
-        let exact = f.capabilities().exact_expiry;
-        let over = self.model.messages.iter().filter(|message| message.is_over(now)).count();
-        let gone = self.take_gone(Reason::Expire).await?;
-        let expired = gone.iter().filter(|message| message.is_over(now)).count();
-        if exact {
-            same!(expired, over.min(limit), "expire: how many went of those that are over");
-            ensure!(
-                (expired..=gone.len()).contains(&answered),
-                "expire: answered {answered} when {expired} went"
-            );
-            for dead in [false, true] {
-                let of_kind = |m: &&Message| m.is_dead() == dead && m.is_over(now);
-                let last = gone.iter().filter(of_kind).map(|m| m.expires_at).max();
-                let left = self.model.messages.iter().filter(of_kind).map(|m| m.expires_at).min();
-                let in_order = last.zip(left).is_none_or(|(last, left)| last <= left);
-                ensure!(in_order, "expire: one that was over later went before another");
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes out of the model what the store no longer knows, if it may have
-    /// gone for `reason`.
-    async fn take_gone(&mut self, reason: Reason) -> Result<Vec<Message>, String> {
-        let f = self.f();
-        let now = f.time.now();
-        let exact = f.capabilities().exact_expiry;
-        let sids: Vec<_> = self.model.messages.iter().map(|m| m.tracked.sid).collect();
-        let known: HashSet<_> =
-            f.by_sid(&sids).await.into_iter().flatten().map(|entry| entry.sid).collect();
-        let messages = std::mem::take(&mut self.model.messages);
-        let (known, gone): (Vec<_>, Vec<_>) =
-            messages.into_iter().partition(|message| known.contains(&message.tracked.sid));
-        self.model.messages = known;
-        let excess = |max: Option<usize>, held: usize| {
-            max.map_or(0, |max| (held + gone.len()).saturating_sub(max))
-        };
-        let mut to_evict = excess(f.settings.max_messages, self.model.messages.len());
-        let dead = self.model.messages.iter().filter(|message| message.is_dead()).count()
-            + gone.iter().filter(|message| message.is_dead()).count();
-        let mut dead_to_drop =
-            f.settings.max_dead_letters.map_or(0, |max| dead.saturating_sub(max));
-        for message in &gone {
-            let sid = message.tracked.sid;
-            ensure!(!message.is_queued(), "{sid} is gone from the outbox");
-            let over = match exact {
-                true => reason == Reason::Expire && message.is_over(now),
-                false => message.is_over(self.latest),
-            };
-            if over {
-                self.dropped.expired += 1;
-            } else if message.is_dead() && dead_to_drop > 0 {
-                dead_to_drop -= 1;
-                self.dropped.dead_letters += 1;
-            } else if may_give_way(message) && to_evict > 0 && reason == Reason::Arrival {
-                to_evict -= 1;
-                self.dropped.evicted += u64::from(message.is_pending());
-            } else {
-                return Err(format!("{sid} is gone, which was {:?}", message.status));
-            }
-        }
-        ensure!(
-            to_evict == 0,
-            "{} messages are kept at a bound of {:?}",
-            self.model.messages.len(),
-            f.settings.max_messages
-        );
-        if reason == Reason::Expire {
-            ensure!(dead_to_drop == 0, "{dead_to_drop} dead letters too many are kept");
-        }
-        Ok(gone)
-    }
-
-    /// Compares every message.
-    async fn compare(&mut self, reason: Reason) -> Step {
-        self.take_gone(reason).await?;
-        let f = self.f();
-        if !f.capabilities().exact_expiry {
-            self.forget_what_is_over(&f).await?;
-        }
-        let sids = all_sids();
-        let shown = f.by_sid(&sids).await;
-        for (sid, shown) in sids.into_iter().zip(shown) {
-            let expected = self.model.message(sid).map(Message::ledger_entry);
-            same!(shown, expected, "by_sid {sid}");
-        }
-        Ok(())
-    }
-
-    /// What may go at any time, as the store likes, goes now: or nothing could be
-    /// said of it any more.
-    async fn forget_what_is_over(&mut self, f: &Fixture) -> Step {
-        let over = self.model.messages.iter().filter(|message| message.is_over(self.latest));
-        let over: Vec<MessageSid> = over.map(|message| message.tracked.sid).collect();
-        let targets: Vec<_> = over.iter().map(|sid| ForgetTarget::Message(*sid)).collect();
-        f.forget_all(&targets).await;
-        self.model.forget(&over);
-        Ok(())
-    }
-
-    /// Compares everything else that can be asked.
-    async fn compare_thoroughly(&mut self) -> Step {
-        let f = self.f();
-        let (now, capabilities) = (f.time.now(), f.capabilities());
-        let ids: Vec<_> = (0..IDS).map(|id| with_previous(id, Some((id + 1) % IDS))).collect();
-        let found = answer("lookup", f.store.lookup(&ids)).await;
-        same!(found.len(), ids.len(), "lookup: how many answers");
-        for (keys, found) in ids.into_iter().zip(found) {
-            let under = self.model.under(keys).into_iter();
-            let expected: Vec<LedgerEntry> = under.map(Message::ledger_entry).collect();
-            same!(found, expected, "lookup");
-        }
-        let dead = self.model.messages.iter().filter(|message| message.is_dead());
-        let mut expected: Vec<_> = dead.map(Message::ledger_entry).collect();
-        expected.sort_by_key(|entry| entry.sid);
-        let mut letters: Vec<LedgerEntry> = Vec::new();
-        loop {
-            let after = letters.last().map(|entry| entry.sid);
-            let page = answer("dead_letters", f.store.dead_letters(after, 2)).await;
-            ensure!(page.len() <= 2, "dead_letters: {} in a page of 2", page.len());
-            ensure!(
-                page.first().is_none_or(|first| after < Some(first.sid)),
-                "dead_letters: a page begins before the end of the last"
-            );
-            if page.is_empty() {
-                break;
-            }
-            letters.extend(page);
-        }
-        same!(letters, expected, "dead_letters");
-
-        let counts = f.counts().await;
-        same!(counts.outbox, self.model.outbox.len() as u64, "outbox in counts()");
-        same!(counts.dead_letters, expected.len() as u64, "dead letters in counts()");
-        if capabilities.exact_message_count {
-            same!(counts.messages, self.model.messages.len() as u64, "messages in counts()");
-        }
-        match (counts.oldest_outbox_age, self.model.oldest(now)) {
-            (None, None) => {}
-            // An order of arrival is an order of times but for steps back.
-            (Some(age), Some((since, first)))
-                if age + self.stepped_back >= since.min(first) && age <= since.max(first) => {}
-            (age, expected) => {
-                return Err(format!("oldest_outbox_age: {age:?} instead of {expected:?}"));
-            }
-        }
-        self.compare_drops().await
-    }
-
-    /// Compares what all store objects together say that they dropped.
-    async fn compare_drops(&self) -> Step {
-        let mut said = StoreCounts::default();
-        for f in &self.stores {
-            let counts = f.counts().await;
-            said.evicted += counts.evicted;
-            said.expired += counts.expired;
-            said.dead_letters_dropped += counts.dead_letters_dropped;
-        }
-        let capabilities = self.stores[0].capabilities();
-        same!(said.evicted, self.dropped.evicted, "evicted");
-        same!(said.dead_letters_dropped, self.dropped.dead_letters, "dead_letters_dropped");
-        if capabilities.exact_expiry {
-            same!(said.expired, self.dropped.expired, "expired");
-        }
-        Ok(())
-    }
 }
 
-fn may_give_way(message: &Message) -> bool {
+pub(super) fn may_give_way(message: &Message) -> bool {
     !message.is_queued() && !message.is_dead()
 }
 
