@@ -5,7 +5,10 @@ use tower_message_feedback::store::{
     conformance::{Capabilities, Settings, Subject},
 };
 
-use crate::{servers::Redis, support::cluster};
+use crate::{
+    servers::Redis,
+    support::{cluster, open_as, patient},
+};
 
 /// What Redis does itself, or does not at all.
 fn capabilities() -> Capabilities {
@@ -21,7 +24,7 @@ fn capabilities() -> Capabilities {
 }
 
 fn builder(prefix: &str, settings: &Settings) -> RedisStoreBuilder {
-    RedisStore::builder()
+    patient(RedisStore::builder())
         .prefix(prefix)
         .clock(settings.clock.clone())
         .ledger_retention(settings.ledger_retention)
@@ -34,8 +37,7 @@ impl Subject for OneServer {
     type Store = RedisStore;
 
     async fn open(&self, settings: Settings) -> RedisStore {
-        let prefix = Redis::fresh_prefix();
-        crate::support::open_as(builder(&prefix, &settings), &Redis::shared().url()).await
+        open_as(builder(&Redis::fresh_prefix(), &settings), Redis::shared()).await
     }
 
     async fn open_again(&self, store: &RedisStore, settings: Settings) -> Option<RedisStore> {

@@ -4,4 +4,13 @@
 mod servers;
 
 mod conformance;
+mod expiry;
+mod layout;
+mod memory;
+mod migrations;
+mod reconnecting;
+mod safety;
+mod scripts;
+mod secrets;
 mod support;
+mod together;

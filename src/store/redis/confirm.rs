@@ -1,9 +1,10 @@
 use super::{
     RedisStore, RedisStoreError,
-    index::{Claim, Indexed},
+    index::Contest,
     layout::{Hash, Layout, hash},
+    lookup::sid_item,
     packed::key_bytes,
-    record::{Elsewhere, line},
+    record::{ATTEMPTS, fresh},
     script::Op,
 };
 use crate::{
@@ -80,7 +81,7 @@ impl RedisStore {
         });
         let confirmed = self.confirm_items(layout, items).await?;
         for ((at, ..), outcome) in keys.iter().zip(confirmed) {
-            outcomes[*at] = outcomes[*at].most_telling(outcome);
+            outcomes[*at] = outcomes[*at].most_telling(outcome.unwrap_or(ConfirmOutcome::Unknown));
         }
         Ok(())
     }
@@ -91,65 +92,56 @@ impl RedisStore {
         messages: &[TrackedMessage],
     ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
         let packed = self.pack(layout, messages).await?;
-        let lines: Vec<Indexed> = messages.iter().map(line).collect();
-        let claims = self.claim(layout, &lines).await?;
-        let mut items: Vec<Option<(usize, Vec<u8>)>> = messages.iter().map(|_| None).collect();
-        let mut others: Vec<(usize, Vec<Hash>)> = Vec::new();
-        let fresh = |at: usize| {
-            let mut item = vec![b'm'];
-            item.extend(&packed[at]);
-            (layout.shard_of_key(messages[at].key), item)
-        };
-        for (at, claim) in claims.into_iter().enumerate() {
-            match claim {
-                Claim::Own => items[at] = Some(fresh(at)),
-                Claim::Others(hashes) => others.push((at, hashes)),
-            }
-        }
-        let mut outcomes = vec![ConfirmOutcome::Unknown; messages.len()];
-        // What this batch claimed is recorded before what another hash claimed.
-        self.confirm_some(layout, &mut items, &mut outcomes).await?;
-        if !others.is_empty() {
-            let found = self.elsewhere(layout, messages, &others).await?;
-            let mut free = Vec::new();
-            for ((at, _), found) in others.iter().zip(found) {
-                items[*at] = Some(match found {
-                    Elsewhere::Nowhere => {
-                        free.push(line(&messages[*at]));
-                        fresh(*at)
-                    }
-                    Elsewhere::Here(hash) => (
-                        layout.shard_of_hash(hash),
-                        [&[b's'][..], &hash, &messages[*at].sid.pack()].concat(),
-                    ),
+        let with_letter = |(shard, item): (usize, Vec<u8>)| (shard, [&b"m"[..], &item].concat());
+        let mut outcomes = vec![None; messages.len()];
+        for _ in 0..ATTEMPTS {
+            let claimed = self.claim_open(layout, messages, &outcomes).await?;
+            let items = claimed
+                .own
+                .iter()
+                .map(|(at, number)| (*at, with_letter(fresh(layout, &packed[*at], *number))));
+            self.confirm_some(layout, items.collect(), &mut outcomes).await?;
+            if !claimed.others.is_empty() {
+                let contests = self.contest(layout, messages, &claimed.others).await?;
+                let items = claimed.others.iter().zip(contests).map(|((at, _), contest)| {
+                    let item = match contest {
+                        Contest::Won(number) => with_letter(fresh(layout, &packed[*at], number)),
+                        Contest::Here(hash) => {
+                            let (hash, item) = sid_item(b's', hash, messages[*at].sid);
+                            (layout.shard_of_hash(hash), item)
+                        }
+                    };
+                    (*at, item)
                 });
+                self.confirm_some(layout, items.collect(), &mut outcomes).await?;
             }
-            self.take_over(layout, &free).await?;
-            self.confirm_some(layout, &mut items, &mut outcomes).await?;
+            if outcomes.iter().all(Option::is_some) {
+                break;
+            }
         }
-        Ok(outcomes)
+        outcomes.into_iter().collect::<Option<_>>().ok_or(RedisStoreError::contended())
     }
 
+    /// Confirms messages; what was refused, or is gone since, stays open.
     async fn confirm_some(
         &self,
         layout: &Layout,
-        items: &mut [Option<(usize, Vec<u8>)>],
-        outcomes: &mut [ConfirmOutcome],
+        items: Vec<(usize, (usize, Vec<u8>))>,
+        outcomes: &mut [Option<ConfirmOutcome>],
     ) -> Result<(), RedisStoreError> {
-        let (which, items): (Vec<usize>, Vec<_>) =
-            items.iter_mut().enumerate().filter_map(|(at, item)| Some((at, item.take()?))).unzip();
-        let confirmed = self.confirm_items(layout, items).await?;
-        for (at, outcome) in which.into_iter().zip(confirmed) {
-            outcomes[at] = outcome;
+        let (which, items): (Vec<usize>, Vec<_>) = items.into_iter().unzip();
+        for (at, outcome) in which.into_iter().zip(self.confirm_items(layout, items).await?) {
+            outcomes[at] = outcome.filter(|outcome| *outcome != ConfirmOutcome::Unknown);
         }
         Ok(())
     }
 
+    /// What became of each; nothing, if a claim was taken over.
     async fn confirm_items(
         &self,
         layout: &Layout,
         items: impl IntoIterator<Item = (usize, Vec<u8>)>,
-    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+    ) -> Result<Vec<Option<ConfirmOutcome>>, RedisStoreError> {
         let replicas = self.settings.replicas;
         let waits = vec![if replicas.is_some() { b'1' } else { b'0' }];
         let batches = self.batches(layout, Op::Confirm, &[waits], items);
@@ -159,9 +151,10 @@ impl RedisStore {
         letters
             .into_iter()
             .map(|letter| match letter {
-                b'Q' => Ok(ConfirmOutcome::Queued),
-                b'A' => Ok(ConfirmOutcome::AlreadyConfirmed),
-                b'U' => Ok(ConfirmOutcome::Unknown),
+                b'Q' => Ok(Some(ConfirmOutcome::Queued)),
+                b'A' => Ok(Some(ConfirmOutcome::AlreadyConfirmed)),
+                b'U' => Ok(Some(ConfirmOutcome::Unknown)),
+                b'R' => Ok(None),
                 _ => Err(RedisStoreError::unreadable("the answer to a confirm")),
             })
             .collect()

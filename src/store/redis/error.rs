@@ -26,6 +26,7 @@ enum Kind {
     Replicas { wanted: u32, acknowledged: u64 },
     Unreadable(&'static str),
     TooManyNames,
+    Contended,
 }
 
 impl RedisStoreError {
@@ -68,6 +69,10 @@ impl RedisStoreError {
 
     pub(super) const fn too_many_names() -> Self {
         Self(Kind::TooManyNames)
+    }
+
+    pub(super) const fn contended() -> Self {
+        Self(Kind::Contended)
     }
 
     /// Whether the data has to be created or upgraded with
@@ -130,6 +135,7 @@ impl fmt::Display for RedisStoreError {
                 "the confirm took place, and {acknowledged} of {wanted} replicas acknowledged it in time"
             ),
             Kind::Unreadable(what) => write!(f, "not what this release reads: {what}"),
+            Kind::Contended => f.write_str("others keep claiming the same message"),
             Kind::TooManyNames => {
                 f.write_str("there are too many accounts or origins to number them")
             }

@@ -51,22 +51,23 @@ pub(super) async fn check(connection: &Connection) -> Result<Persistence, RedisS
             weakest = Persistence::Off;
         }
     }
-    let mut synced = Persistence::Always;
-    for setting in config(connection, "appendfsync").await.unwrap_or_default() {
-        synced = synced.min(match setting.1.as_str() {
-            "always" => Persistence::Always,
-            "everysec" => Persistence::EverySecond,
-            "no" => Persistence::System,
-            _ => Persistence::Unproven,
-        });
-    }
-    if config(connection, "appendfsync").await.is_none_or(|settings| settings.is_empty()) {
-        synced = Persistence::Unproven;
-    }
-    let persistence = weakest.min(synced);
+    let synced = match config(connection, "appendfsync").await {
+        Some(settings) => settings.iter().map(|(_, value)| synced(value)).min(),
+        None => None,
+    };
+    let persistence = weakest.min(synced.unwrap_or(Persistence::Unproven));
     tell(persistence);
     warn_of_small_listpacks(connection).await;
     Ok(persistence)
+}
+
+fn synced(appendfsync: &str) -> Persistence {
+    match appendfsync {
+        "always" => Persistence::Always,
+        "everysec" => Persistence::EverySecond,
+        "no" => Persistence::System,
+        _ => Persistence::Unproven,
+    }
 }
 
 fn tell(persistence: Persistence) {

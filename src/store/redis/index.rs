@@ -1,20 +1,26 @@
-//! Which hash the key of a SID has. It lies in the SID's own shard, which is
-//! another than the key's: claimed before a message is recorded, it outlives the
-//! message, and whatever it leads to is looked at before it is believed.
+//! Which hash the key of a SID has.
+//!
+//! It lies in the SID's own shard, which is another than the key's, so that what
+//! concerns both takes two steps. A SID is claimed first and recorded then, and
+//! whatever the index leads to is looked at before it is believed: a claim whose
+//! record never came does no harm. Another hash may take such a claim over; then
+//! it fences the first one off in that one's own shard, so that a record that is
+//! still on its way is refused there.
 
 use super::{
     RedisStore, RedisStoreError, answer,
     layout::{Hash, Layout, digest_of},
+    packed::Reader,
     script::Op,
 };
-use crate::{MessageSid, Timestamp};
+use crate::{MessageSid, Timestamp, store::TrackedMessage};
 
-/// What became of a claim.
-pub(super) enum Claim {
-    /// The SID is this hash's.
-    Own,
-    /// Other hashes claimed it before.
-    Others(Vec<Hash>),
+/// What the index says of a SID.
+pub(super) struct Claim {
+    /// How many claims had been taken over in its shard.
+    pub(super) number: [u8; 6],
+    /// Who claims it; the last has it.
+    pub(super) hashes: Vec<Hash>,
 }
 
 /// One line for the index.
@@ -25,14 +31,19 @@ pub(super) struct Indexed {
     pub(super) until: [u8; 4],
 }
 
+/// What becomes of a message whose SID another hash has.
+pub(super) enum Contest {
+    /// It is recorded there.
+    Here(Hash),
+    /// It is recorded nowhere, and will not be there: the claim, with this number,
+    /// is the message's own now.
+    Won([u8; 6]),
+}
+
 impl Indexed {
     pub(super) fn new(sid: MessageSid, hash: Hash, until: Timestamp) -> Self {
         Self { sid, hash, until: super::packed::seconds(until) }
     }
-}
-
-pub(super) fn hashes(packed: &[u8]) -> Vec<Hash> {
-    packed.chunks_exact(4).map(|hash| [hash[0], hash[1], hash[2], hash[3]]).collect()
 }
 
 impl RedisStore {
@@ -41,7 +52,7 @@ impl RedisStore {
         layout: &Layout,
         letter: u8,
         lines: &[Indexed],
-    ) -> Result<Vec<Vec<u8>>, RedisStoreError> {
+    ) -> Result<Vec<Claim>, RedisStoreError> {
         let items = lines.iter().map(|line| {
             let digest = digest_of(line.sid);
             let mut item = vec![letter];
@@ -52,7 +63,21 @@ impl RedisStore {
         });
         let batches = self.batches(layout, Op::Index, &[], items);
         let answers = self.connection.run(&batches.calls).await?;
-        batches.arrays(answers)?.into_iter().map(answer::bytes).collect()
+        batches
+            .arrays(answers)?
+            .into_iter()
+            .map(|answer| {
+                let answer = answer::bytes(answer)?;
+                let mut reader = Reader(&answer);
+                let number =
+                    reader.take().ok_or(RedisStoreError::unreadable("a line of the index"))?;
+                let mut hashes = Vec::with_capacity(1);
+                while let Some(hash) = reader.take() {
+                    hashes.push(hash);
+                }
+                Ok(Claim { number, hashes })
+            })
+            .collect()
     }
 
     /// Claims SIDs; who comes first has them.
@@ -61,23 +86,7 @@ impl RedisStore {
         layout: &Layout,
         lines: &[Indexed],
     ) -> Result<Vec<Claim>, RedisStoreError> {
-        let answers = self.index(layout, b'c', lines).await?;
-        Ok(answers
-            .into_iter()
-            .map(|answer| match answer.split_first() {
-                Some((b'O', others)) => Claim::Others(hashes(others)),
-                _ => Claim::Own,
-            })
-            .collect())
-    }
-
-    /// Claims SIDs whose other claims lead to nothing.
-    pub(super) async fn take_over(
-        &self,
-        layout: &Layout,
-        lines: &[Indexed],
-    ) -> Result<(), RedisStoreError> {
-        self.index(layout, b't', lines).await.map(drop)
+        self.index(layout, b'c', lines).await
     }
 
     /// Lets lines end with what they lead to.
@@ -95,8 +104,7 @@ impl RedisStore {
         layout: &Layout,
         queued: &[Vec<u8>],
     ) -> Result<(), RedisStoreError> {
-        let lines = queued.iter().map(|line| read(line)).collect::<Result<Vec<_>, _>>()?;
-        self.index(layout, b'l', &lines).await.map(drop)
+        self.index(layout, b'l', &read(queued)?).await.map(drop)
     }
 
     /// Removes the lines of `hash and SID`.
@@ -105,8 +113,7 @@ impl RedisStore {
         layout: &Layout,
         gone: &[Vec<u8>],
     ) -> Result<(), RedisStoreError> {
-        let lines = gone.iter().map(|line| read(line)).collect::<Result<Vec<_>, _>>()?;
-        self.index(layout, b'd', &lines).await.map(drop)
+        self.index(layout, b'd', &read(gone)?).await.map(drop)
     }
 
     /// Where each of the SIDs may be.
@@ -115,24 +122,76 @@ impl RedisStore {
         layout: &Layout,
         sids: &[MessageSid],
     ) -> Result<Vec<Vec<Hash>>, RedisStoreError> {
-        let items = sids.iter().map(|sid| {
-            let digest = digest_of(*sid);
-            let mut item = vec![b'g'];
-            item.extend(digest);
-            (layout.shard_of_digest(digest), item)
+        let lines: Vec<Indexed> =
+            sids.iter().map(|sid| Indexed { sid: *sid, hash: [0; 4], until: [0; 4] }).collect();
+        let claims = self.index(layout, b'g', &lines).await?;
+        Ok(claims.into_iter().map(|claim| claim.hashes).collect())
+    }
+
+    /// Decides about messages whose SIDs other hashes claim.
+    pub(super) async fn contest(
+        &self,
+        layout: &Layout,
+        messages: &[TrackedMessage],
+        others: &[(usize, Vec<Hash>)],
+    ) -> Result<Vec<Contest>, RedisStoreError> {
+        let pairs: Vec<(usize, Hash)> = others
+            .iter()
+            .enumerate()
+            .flat_map(|(at, (_, hashes))| hashes.iter().map(move |hash| (at, *hash)))
+            .collect();
+        let sid = |at: usize| messages[others[at].0].sid;
+        let mut decided: Vec<Option<Contest>> = others.iter().map(|_| None).collect();
+        let wanted: Vec<_> = pairs.iter().map(|(at, hash)| (*hash, sid(*at))).collect();
+        for ((at, hash), found) in pairs.iter().zip(self.find_sids(layout, &wanted).await?) {
+            if found.is_some() {
+                decided[*at] = Some(Contest::Here(*hash));
+            }
+        }
+        let open: Vec<usize> = (0..others.len()).filter(|at| decided[*at].is_none()).collect();
+        let lines: Vec<Indexed> = open.iter().map(|at| line(&messages[others[*at].0])).collect();
+        for (at, claim) in open.iter().zip(self.index(layout, b't', &lines).await?) {
+            decided[*at] = Some(Contest::Won(claim.number));
+        }
+        let fenced: Vec<(usize, Hash, [u8; 6])> = pairs
+            .into_iter()
+            .filter_map(|(at, hash)| match decided[at] {
+                Some(Contest::Won(number)) => Some((at, hash, number)),
+                _ => None,
+            })
+            .collect();
+        let items = fenced.iter().map(|(at, hash, number)| {
+            let item = [&hash[..], number, &sid(*at).pack()].concat();
+            (layout.shard_of_hash(*hash), item)
         });
-        let batches = self.batches(layout, Op::Index, &[], items);
+        let batches = self.batches(layout, Op::Fence, &[], items);
         let answers = self.connection.run(&batches.calls).await?;
-        let answers = batches.arrays(answers)?.into_iter();
-        answers.map(|answer| Ok(hashes(&answer::bytes(answer)?))).collect()
+        let mut given_back = Vec::new();
+        for ((at, hash, _), letter) in fenced.into_iter().zip(batches.letters(answers)?.0) {
+            if letter == b'P' {
+                // Recorded between the look and the fence.
+                given_back.push(Indexed { hash, ..line(&messages[others[at].0]) });
+                decided[at] = Some(Contest::Here(hash));
+            }
+        }
+        self.index(layout, b't', &given_back).await?;
+        decided.into_iter().collect::<Option<_>>().ok_or(RedisStoreError::contended())
     }
 }
 
-/// A hash with a SID behind it.
-fn read(line: &[u8]) -> Result<Indexed, RedisStoreError> {
-    line.split_first_chunk()
-        .and_then(|(hash, sid)| {
+/// The line of a message.
+pub(super) fn line(message: &TrackedMessage) -> Indexed {
+    Indexed::new(message.sid, super::layout::hash(message.key), message.expires_at)
+}
+
+/// Hashes with a SID behind each.
+fn read(lines: &[Vec<u8>]) -> Result<Vec<Indexed>, RedisStoreError> {
+    lines
+        .iter()
+        .map(|line| {
+            let (hash, sid) = line.split_first_chunk()?;
             Some(Indexed { sid: MessageSid::unpack(sid)?, hash: *hash, until: [0; 4] })
         })
+        .collect::<Option<_>>()
         .ok_or(RedisStoreError::unreadable("a SID"))
 }

@@ -24,7 +24,7 @@ pub(super) struct Layout {
 #[derive(Clone)]
 pub(super) struct Shard {
     pub(super) records: [String; 7],
-    pub(super) index: String,
+    pub(super) index: [String; 2],
 }
 
 impl Layout {
@@ -34,7 +34,7 @@ impl Layout {
             let name = |kind: &str| format!("{prefix}:{{{tag}}}:{kind}");
             Shard {
                 records: ["g", "q", "due", "age", "dead", "dead-by-time", "n"].map(name),
-                index: name("i"),
+                index: ["i", "c"].map(name),
             }
         });
         Self { prefix: prefix.into(), shards: shards.collect() }

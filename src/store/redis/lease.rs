@@ -27,7 +27,6 @@ const EPOCH: Timestamp = Timestamp::from_millis(0);
 struct Outlook {
     now: Timestamp,
     accounts: BTreeMap<AccountSid, Due>,
-    next_due: Option<Timestamp>,
 }
 
 /// What of an account is due.
@@ -37,6 +36,8 @@ struct Due {
     entries: Vec<Listed>,
     /// There is more in a shard than was asked for.
     more: bool,
+    /// When the next one is due that is not due yet.
+    next_due: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,8 +82,9 @@ impl RedisStore {
                 outlook.accounts.values().any(|due| due.more || !due.entries.is_empty());
             let own = (!answer.entries.is_empty()).then(|| outlook.now + request.duration);
             answer.next_due = outlook
-                .next_due
-                .into_iter()
+                .accounts
+                .values()
+                .filter_map(|due| due.next_due)
                 .chain(own)
                 .min()
                 .map(|next_due| next_due.since(outlook.now));
@@ -100,7 +102,7 @@ impl RedisStore {
     ) -> Result<Outlook, RedisStoreError> {
         let left_out = self.left_out(layout, request).await?;
         let most = (2 * room / layout.shards() + 4).min(512);
-        let mut outlook = Outlook { now: EPOCH, accounts: BTreeMap::new(), next_due: None };
+        let mut outlook = Outlook { now: EPOCH, accounts: BTreeMap::new() };
         let mut looks: Vec<(usize, Vec<u8>)> =
             (0..layout.shards()).map(|shard| (shard, Vec::new())).collect();
         let mut seen: HashMap<Account, Due> = HashMap::new();
@@ -220,10 +222,10 @@ fn read_look(
         let account: Account = reader.take().ok_or_else(unreadable)?;
         let [more] = reader.take().ok_or_else(unreadable)?;
         let next_due = reader.time().ok_or_else(unreadable)?;
-        if next_due.as_millis() > 0 {
-            outlook.next_due = outlook.next_due.into_iter().chain([next_due]).min();
-        }
         let due = seen.entry(account).or_default();
+        if next_due.as_millis() > 0 {
+            due.next_due = due.next_due.into_iter().chain([next_due]).min();
+        }
         due.more |= more != 0;
         for entry in reader.0.chunks_exact(14) {
             let mut reader = Reader(entry);

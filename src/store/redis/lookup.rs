@@ -37,20 +37,15 @@ impl RedisStore {
             .collect()
     }
 
-    /// The message of a SID under one of these hashes.
-    pub(super) async fn find_sid(
+    /// The message of each SID under that hash.
+    pub(super) async fn find_sids(
         &self,
         layout: &Layout,
-        letter: u8,
-        sid: MessageSid,
-        hashes: &[Hash],
-    ) -> Result<Option<(Hash, Record)>, RedisStoreError> {
-        let items = hashes.iter().map(|hash| sid_item(letter, *hash, sid)).collect();
+        wanted: &[(Hash, MessageSid)],
+    ) -> Result<Vec<Option<Record>>, RedisStoreError> {
+        let items = wanted.iter().map(|(hash, sid)| sid_item(b's', *hash, *sid)).collect();
         let found = self.find(layout, items).await?;
-        Ok(hashes
-            .iter()
-            .zip(found)
-            .find_map(|(hash, records)| Some((*hash, records.into_iter().next()?))))
+        Ok(found.into_iter().map(|records| records.into_iter().next()).collect())
     }
 
     /// The entries of records whose account and origin anybody knows.
@@ -101,19 +96,14 @@ impl RedisStore {
         }
         let layout = self.layout().await?;
         let hashes = self.hashes_of(layout, sids).await?;
-        let (mut which, mut items) = (Vec::new(), Vec::new());
-        for (at, hashes) in hashes.into_iter().enumerate() {
-            for hash in hashes {
-                which.push(at);
-                items.push(sid_item(b's', hash, sids[at]));
-            }
-        }
-        let found = self.find(layout, items).await?;
-        let (which, records): (Vec<usize>, Vec<Record>) = which
+        let (which, wanted): (Vec<usize>, Vec<_>) = hashes
             .into_iter()
-            .zip(found)
-            .filter_map(|(at, records)| Some((at, records.into_iter().next()?)))
+            .enumerate()
+            .flat_map(|(at, hashes)| hashes.into_iter().map(move |hash| (at, (hash, sids[at]))))
             .unzip();
+        let found = self.find_sids(layout, &wanted).await?;
+        let (which, records): (Vec<usize>, Vec<Record>) =
+            which.into_iter().zip(found).filter_map(|(at, found)| Some((at, found?))).unzip();
         let mut entries = vec![None; sids.len()];
         for (at, entry) in which.into_iter().zip(self.entries(layout, &records).await?) {
             entries[at] = entries[at].take().or(entry);

@@ -1,4 +1,4 @@
-//! Tracked messages in Redis.
+#![doc = include_str!("redis.md")]
 
 mod answer;
 mod builder;
@@ -113,7 +113,7 @@ impl RedisStore {
     fn call(&self, layout: &Layout, shard: usize, op: Op) -> Call {
         let shard = layout.shard(shard);
         let mut call = match op {
-            Op::Index | Op::DropIndex => Call::new(op, std::slice::from_ref(&shard.index)),
+            Op::Index | Op::DropIndex => Call::new(op, &shard.index),
             _ => Call::new(op, &shard.records),
         };
         call.arg(match &self.settings.clock {

@@ -47,11 +47,17 @@ pub(super) fn attempts(attempts: Attempts) -> [u8; 6] {
     [a, b, c, d, e, f]
 }
 
-/// A failure, as seven bytes. No status and no code are zero.
+/// Bits beside the kind of a failure: it has a status, it has a code.
+const HAS_STATUS: u8 = 0x80;
+const HAS_CODE: u8 = 0x40;
+
+/// A failure, as seven bytes.
 pub(super) fn failure(failure: Failure) -> [u8; 7] {
     let [s, t] = failure.status.unwrap_or(0).to_be_bytes();
     let [a, b, c, d] = failure.code.unwrap_or(0).to_be_bytes();
-    [failure.kind.code(), s, t, a, b, c, d]
+    let has_status = if failure.status.is_some() { HAS_STATUS } else { 0 };
+    let has_code = if failure.code.is_some() { HAS_CODE } else { 0 };
+    [failure.kind.code() | has_status | has_code, s, t, a, b, c, d]
 }
 
 /// The hash of a message that nobody has confirmed, and its record.
@@ -217,9 +223,9 @@ impl Reader<'_> {
         let status = u16::from_be_bytes(self.take()?);
         let code = u32::from_be_bytes(self.take()?);
         Some(Failure::new(
-            FailureKind::from_code(kind),
-            (status != 0).then_some(status),
-            (code != 0).then_some(code),
+            FailureKind::from_code(kind & !(HAS_STATUS | HAS_CODE)),
+            (kind & HAS_STATUS != 0).then_some(status),
+            (kind & HAS_CODE != 0).then_some(code),
         ))
     }
 }

@@ -1,10 +1,8 @@
-use std::time::Duration;
-
 use tracing::warn;
 
 use super::{
     RedisStore, RedisStoreError,
-    index::{Claim, Indexed},
+    index::{Claim, Contest, Indexed, line},
     layout::{Hash, Layout, hash},
     names::{Origin, numbered},
     packed,
@@ -12,17 +10,16 @@ use super::{
 };
 use crate::store::{RecordOutcome, TrackedMessage};
 
-/// How often it is looked whether the record follows another's claim, and how
-/// long between two looks: a process may have died between the two.
-const LOOKS: usize = 6;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
+/// How often messages are claimed, at most, because others take their claims over.
+pub(super) const ATTEMPTS: usize = 16;
 
-/// What is known of a message whose SID another hash has claimed.
-pub(super) enum Elsewhere {
-    /// It is recorded there.
-    Here(Hash),
-    /// Nothing is there, or something whose time is over.
-    Nowhere,
+/// Which messages of a batch are whose.
+#[derive(Default)]
+pub(super) struct Claimed {
+    /// Those that may be recorded, with the numbers of their claims.
+    pub(super) own: Vec<(usize, [u8; 6])>,
+    /// Those that other hashes have.
+    pub(super) others: Vec<(usize, Vec<Hash>)>,
 }
 
 impl RedisStore {
@@ -35,52 +32,70 @@ impl RedisStore {
         }
         let layout = self.layout().await?;
         let packed = self.pack(layout, messages).await?;
-        let lines: Vec<Indexed> = messages.iter().map(line).collect();
-        let claims = self.claim(layout, &lines).await?;
-        let mut outcomes = vec![RecordOutcome::OtherId; messages.len()];
-        let (mut own, mut others) = (Vec::new(), Vec::new());
-        for (at, claim) in claims.into_iter().enumerate() {
-            match claim {
-                Claim::Own => own.push(at),
-                Claim::Others(hashes) => others.push((at, hashes)),
+        let mut outcomes = vec![None; messages.len()];
+        for _ in 0..ATTEMPTS {
+            let claimed = self.claim_open(layout, messages, &outcomes).await?;
+            self.insert(layout, &packed, &claimed.own, &mut outcomes).await?;
+            if !claimed.others.is_empty() {
+                let mut won = Vec::new();
+                let contests = self.contest(layout, messages, &claimed.others).await?;
+                for ((at, _), contest) in claimed.others.iter().zip(contests) {
+                    match contest {
+                        Contest::Here(_) => outcomes[*at] = Some(RecordOutcome::OtherId),
+                        Contest::Won(number) => won.push((*at, number)),
+                    }
+                }
+                self.insert(layout, &packed, &won, &mut outcomes).await?;
+            }
+            if outcomes.iter().all(Option::is_some) {
+                break;
             }
         }
-        self.insert(layout, &packed, &own, &mut outcomes).await?;
-        if !others.is_empty() {
-            // What nothing is known of after all.
-            let found = self.elsewhere(layout, messages, &others).await?;
-            let free: Vec<usize> = others
-                .iter()
-                .zip(found)
-                .filter(|(_, found)| matches!(found, Elsewhere::Nowhere))
-                .map(|((at, _), _)| *at)
-                .collect();
-            let lines: Vec<Indexed> = free.iter().map(|at| line(&messages[*at])).collect();
-            self.take_over(layout, &lines).await?;
-            self.insert(layout, &packed, &free, &mut outcomes).await?;
-        }
-        Ok(outcomes)
+        outcomes.into_iter().collect::<Option<_>>().ok_or(RedisStoreError::contended())
     }
 
+    /// Claims the messages that nothing is decided about yet.
+    pub(super) async fn claim_open<T>(
+        &self,
+        layout: &Layout,
+        messages: &[TrackedMessage],
+        outcomes: &[Option<T>],
+    ) -> Result<Claimed, RedisStoreError> {
+        let open: Vec<usize> = (0..messages.len()).filter(|at| outcomes[*at].is_none()).collect();
+        let lines: Vec<Indexed> = open.iter().map(|at| line(&messages[*at])).collect();
+        let mut claimed = Claimed::default();
+        for (at, Claim { number, mut hashes }) in
+            open.into_iter().zip(self.claim(layout, &lines).await?)
+        {
+            let own = hash(messages[at].key);
+            if hashes.last() == Some(&own) {
+                claimed.own.push((at, number));
+            } else {
+                hashes.retain(|hash| *hash != own);
+                claimed.others.push((at, hashes));
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Records what is claimed; what is refused stays open.
     async fn insert(
         &self,
         layout: &Layout,
         packed: &[Vec<u8>],
-        which: &[usize],
-        outcomes: &mut [RecordOutcome],
+        claimed: &[(usize, [u8; 6])],
+        outcomes: &mut [Option<RecordOutcome>],
     ) -> Result<(), RedisStoreError> {
-        let items = which
-            .iter()
-            .map(|at| (layout.shard_of_hash([packed[*at][0], 0, 0, 0]), packed[*at].clone()));
+        let items = claimed.iter().map(|(at, number)| fresh(layout, &packed[*at], *number));
         let batches = self.batches(layout, Op::Record, &[], items);
         let answers = self.connection.run(&batches.calls).await?;
-        let answers = answers.into_iter().map(|letters| redis::Value::Array(vec![letters]));
-        let (letters, _) = batches.letters(answers.collect())?;
-        for (at, letter) in which.iter().zip(letters) {
+        let (letters, _) = batches.letters(answers)?;
+        for ((at, _), letter) in claimed.iter().zip(letters) {
             outcomes[*at] = match letter {
-                b'I' => RecordOutcome::Inserted,
-                b'P' => RecordOutcome::AlreadyPresent,
-                _ => RecordOutcome::OtherId,
+                b'I' => Some(RecordOutcome::Inserted),
+                b'P' => Some(RecordOutcome::AlreadyPresent),
+                b'O' => Some(RecordOutcome::OtherId),
+                _ => None,
             };
         }
         Ok(())
@@ -115,43 +130,15 @@ impl RedisStore {
             })
             .collect()
     }
-
-    /// Looks for messages where others claimed them. Where nothing is at all, a
-    /// claim may have been made a moment ago: waits for its record a little.
-    pub(super) async fn elsewhere(
-        &self,
-        layout: &Layout,
-        messages: &[TrackedMessage],
-        others: &[(usize, Vec<Hash>)],
-    ) -> Result<Vec<Elsewhere>, RedisStoreError> {
-        let mut found: Vec<Option<Elsewhere>> = others.iter().map(|_| None).collect();
-        for look in 0..LOOKS {
-            if look > 0 {
-                tokio::time::sleep(BETWEEN_LOOKS).await;
-            }
-            for (place, (at, hashes)) in found.iter_mut().zip(others) {
-                if place.is_some() {
-                    continue;
-                }
-                let sid = messages[*at].sid;
-                if let Some((hash, _)) = self.find_sid(layout, b's', sid, hashes).await? {
-                    *place = Some(Elsewhere::Here(hash));
-                } else if self.find_sid(layout, b'o', sid, hashes).await?.is_some() {
-                    *place = Some(Elsewhere::Nowhere);
-                }
-            }
-            if found.iter().all(Option::is_some) {
-                break;
-            }
-        }
-        Ok(found.into_iter().map(|found| found.unwrap_or(Elsewhere::Nowhere)).collect())
-    }
-}
-
-pub(super) fn line(message: &TrackedMessage) -> Indexed {
-    Indexed::new(message.sid, hash(message.key), message.expires_at)
 }
 
 fn origin(message: &TrackedMessage) -> Origin {
     (message.base_url.clone(), message.label.clone())
+}
+
+/// A message to record, of which `packed` is hash and record: its shard, and what
+/// the scripts expect.
+pub(super) fn fresh(layout: &Layout, packed: &[u8], number: [u8; 6]) -> (usize, Vec<u8>) {
+    let (hash, record) = packed.split_at(4);
+    (layout.shard_of_hash([hash[0], 0, 0, 0]), [hash, &number, record].concat())
 }

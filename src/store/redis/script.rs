@@ -20,6 +20,7 @@ pub(super) enum Op {
     Counts,
     Overdue,
     Upgrade2,
+    Fence,
     /// The index by SID of a shard.
     Index,
     DropIndex,
@@ -67,6 +68,7 @@ scripts! {
     Counts = ["lib", "counts"];
     Overdue = ["lib", "records", "overdue"];
     Upgrade2 = ["lib", "records", "upgrade_2"];
+    Fence = ["lib", "records", "fence"];
     Index = ["lib", "index"];
     DropIndex = ["lib", "drop"];
     Names = ["names"];

@@ -1,9 +1,9 @@
 -- Moves messages into the outbox. ARGV[3]: 1 if the answer waits for replicas.
 -- ARGV[4…], by the first letter: n and a key (the newest under it), a and a key
--- (all under it), s, hash and SID (that one), m, hash and record (that one,
--- recorded here if it is not yet).
--- Answers a letter for each: Queued, Already confirmed, Unknown; and behind
--- that the SID behind its hash of each message that is queued for longer,
+-- (all under it), s, hash and SID (that one), m, hash, number of its claim and
+-- record (that one, recorded here if it is not yet).
+-- Answers a letter for each: Queued, Already confirmed, Unknown, Refused because
+-- the claim was taken over; and behind that the SID behind its hash of each message that is queued for longer,
 -- perhaps, than its index lasts.
 local answers, unindexed = {}, {}
 local SCHEDULED, INDEXED = 60000, 3600000
@@ -57,10 +57,11 @@ local function all(hash, rest)
   return #taken > 0 and 'Q' or answer
 end
 
-local function one(hash, wanted, fresh)
+local function one(hash, wanted, fresh, number)
   local place, index = find(places(hash), wanted)
   if not place then
     if not fresh then return 'U' end
+    if is_fenced(wanted, number) then return 'R' end
     queue(hash, fresh)
     return 'Q'
   end
@@ -79,7 +80,8 @@ for i = 4, #ARGV do
   elseif how == 's' then
     answer = one(hash, rest)
   else
-    answer = one(hash, sid(rest), rest)
+    local rec = sub(rest, 7)
+    answer = one(hash, sid(rec), rec, sub(rest, 1, 6))
   end
   if answer == 'A' and ARGV[3] == '1' then
     -- Something for WAIT to wait for: it covers the confirm that came before.

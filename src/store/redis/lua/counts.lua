@@ -11,6 +11,6 @@ for i = 1, #gens do
   end
   others = others + seen / looks * gen.buckets
 end
-local dead = call('ZCARD', KEYS[5]) - call('ZCOUNT', KEYS[6], '-inf', floor(math.min(now / 1000, 4294967294)))
+local dead = call('ZCARD', KEYS[5]) - call('ZCOUNT', KEYS[6], '-inf', floor(math.min(now / 1000, NEVER - 1)))
 local oldest = call('ZRANGE', KEYS[4], 0, 0, 'WITHSCORES')[2] or ''
 return { call('ZCARD', KEYS[3]), dead, floor(others + 0.5), oldest, pack('>I6', now) }

@@ -6,7 +6,7 @@ while #answer < limit do
   local members = call('ZRANGEBYLEX', KEYS[5], from, '+', 'LIMIT', 0, limit)
   for _, member in ipairs(members) do
     local over = call('ZSCORE', KEYS[6], member)
-    if over and (over * 1000 > now or over == '4294967295') and #answer < limit then answer[#answer + 1] = member end
+    if over and (over * 1000 > now or tonumber(over) == NEVER) and #answer < limit then answer[#answer + 1] = member end
   end
   if #members < limit then break end
   from = '(' .. members[#members]

@@ -36,12 +36,16 @@ local FULL = FILL * 1.5
 -- How long a bucket outlives its last message, in milliseconds.
 local SLACK = 60000
 
+-- An end that four bytes do not hold, and in milliseconds.
+local NEVER, FOREVER = 4294967295, 2 ^ 60
+
 local gens = {}
 
 local function generation_from(class, index, buckets)
+  local ends = (index + 1) * 2 ^ class
   return {
     class = class, index = index, buckets = buckets,
-    ends = (index + 1) * 2 ^ class * 1000,
+    ends = ends > NEVER and FOREVER or ends * 1000,
     keys = base .. kind .. class .. '.' .. index .. '.' .. buckets .. ':',
   }
 end
@@ -122,7 +126,7 @@ end
 -- To be called after a field was added to a bucket.
 local function added(gen, key, fields_alike)
   local length = call('HLEN', key)
-  if length == 1 and by_server then
+  if length == 1 and by_server and gen.ends < FOREVER then
     call('PEXPIREAT', key, gen.ends + SLACK)
   elseif length > FULL and fields_alike < 8 and gen.buckets < 4194304 then
     -- What has one hash shares a bucket whatever the number of buckets.

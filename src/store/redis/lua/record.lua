@@ -1,8 +1,9 @@
--- Remembers messages. ARGV[3…]: hash and pending record of each.
--- Answers a letter for each: Inserted, Present, Other id.
+-- Remembers messages. ARGV[3…]: hash 4, the number of its claim 6, and the pending
+-- record of each. Answers a letter for each: Inserted, Present, Other id, Refused
+-- because the claim was taken over.
 local answers = {}
 for i = 3, #ARGV do
-  local hash, rec = sub(ARGV[i], 1, 4), sub(ARGV[i], 5)
+  local hash, number, rec = sub(ARGV[i], 1, 4), sub(ARGV[i], 5, 10), sub(ARGV[i], 11)
   local wanted, rest, sent = sid(rec), key_rest(rec), sub(rec, 31, 37)
   local digits = sub(rec, 15, 30)
   local answer, order = nil, -1
@@ -21,10 +22,11 @@ for i = 3, #ARGV do
       end
     end
   end
+  if not answer and is_fenced(wanted, number) then answer = 'R' end
   if not answer then
     keep(hash, char(byte(rec)) .. char(math.min(order + 1, 255)) .. sub(rec, 3), WAITING)
     answer = 'I'
   end
   answers[#answers + 1] = answer
 end
-return table.concat(answers)
+return { table.concat(answers) }

@@ -1,7 +1,5 @@
 -- The records of a shard by the first four bytes of their key, called hash.
 -- KEYS: 1 generations, 2 queued, 3 due, 4 age, 5 dead, 6 dead by time, 7 numbers.
--- An end that four bytes do not hold.
-local NEVER = 4294967295
 local PENDING, QUEUED, DELIVERED, DEAD = 0, 1, 2, 3
 
 local function status(rec) return byte(rec) % 4 end
@@ -71,6 +69,12 @@ local function places(hash)
   local list = load(KEYS[2], hash)
   if list then found[#found + 1] = { key = KEYS[2], list = list } end
   return found
+end
+
+-- Whether the claim of a SID with this number was taken over.
+local function is_fenced(wanted, number)
+  local fence = call('GET', base .. 'f' .. wanted)
+  return fence and tonumber(fence) > unpack_from('>I6', number)
 end
 
 -- Puts a record where it is dropped once it is over.
