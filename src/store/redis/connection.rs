@@ -8,13 +8,13 @@ use std::{
 
 use redis::{
     Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
-    aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig},
+    aio::{ConnectionLike, ConnectionManagerConfig},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
 };
 
-use super::{RedisStoreError, script::Op};
+use super::{RedisStoreError, script::Op, server::Server};
 
 /// How long an answer and a connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Connection {
 
 #[derive(Clone)]
 enum Kind {
-    Server(ConnectionManager),
+    Server(Server),
     Cluster(ClusterConnection),
 }
 
@@ -84,8 +84,7 @@ impl Connection {
             // The next command tries again; one command is not held up by many tries.
             .set_number_of_retries(0)
             .set_pipeline_buffer_size(1024);
-        let manager = ConnectionManager::new_with_config(client, config).await?;
-        Ok(Self::of(Kind::Server(manager), timeouts))
+        Ok(Self::of(Kind::Server(Server::connect(client, config).await?), timeouts))
     }
 
     pub(super) async fn cluster(client: &ClusterClient, timeouts: Timeouts) -> RedisResult<Self> {
@@ -123,7 +122,7 @@ impl Connection {
                 }
                 Err(Failed::Redis(error)) if is_read_only(&error) && again == 0 => {
                     again += 1;
-                    self.leave().await;
+                    self.leave();
                 }
                 Err(Failed::Redis(error)) => return Err(error.into()),
                 Err(Failed::Store(error)) => return Err(error),
@@ -132,19 +131,11 @@ impl Connection {
         }
     }
 
-    /// Ends the connection to a server that has become a replica: the name may
-    /// lead to the new master by now.
-    async fn leave(&self) {
-        if let Kind::Server(manager) = &self.kind {
-            let quit = redis::cmd("QUIT");
-            let _ = self
-                .bounded(
-                    async {
-                        manager.clone().req_packed_command(&quit).await.map_err(Failed::Redis)
-                    },
-                    None,
-                )
-                .await;
+    /// Leaves a server that has become a replica: the name may lead to the new
+    /// master by now.
+    fn leave(&self) {
+        if let Kind::Server(server) = &self.kind {
+            server.leave();
         }
     }
 
@@ -192,9 +183,9 @@ impl Connection {
     ) -> Result<Vec<Value>, Failed> {
         let commands = calls.iter().map(|call| call.command(whole));
         match &self.kind {
-            Kind::Server(manager) => {
-                let mut manager = manager.clone();
-                send(&mut manager, commands.collect(), replicas).await
+            Kind::Server(server) => {
+                let mut server = server.clone();
+                send(&mut server, commands.collect(), replicas).await
             }
             // A pipeline goes to one slot; the driver's connections put together
             // what is sent to one node at the same time.
@@ -216,7 +207,7 @@ impl Connection {
     pub(super) async fn command(&self, command: &Cmd) -> Result<Value, RedisStoreError> {
         let answer = async {
             let answer = match &self.kind {
-                Kind::Server(manager) => manager.clone().req_packed_command(command).await,
+                Kind::Server(server) => server.clone().req_packed_command(command).await,
                 Kind::Cluster(connection) => connection.clone().req_packed_command(command).await,
             };
             answer.and_then(Value::extract_error).map_err(Failed::Redis)

@@ -17,6 +17,7 @@ mod names;
 mod packed;
 mod record;
 mod script;
+mod server;
 mod settle;
 
 use std::{

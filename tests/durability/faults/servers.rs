@@ -1,12 +1,13 @@
 //! A PostgreSQL and a Redis that die, hang, lose their network and fill up.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::load::{Load, Phase, STORE_TIMEOUT};
 use crate::{
     application::{Application, builder},
     server::{Server, Watched},
-    servers::{Flow, Proxy},
+    servers::{Flow, Proxy, Redis},
+    stores::Spec,
     unsynced::Unsynced,
     world::World,
 };
@@ -121,4 +122,28 @@ async fn sends_go_on_whatever_becomes_of_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sends_go_on_whatever_becomes_of_redis() {
     goes_on(Server::redis("always")).await;
+}
+
+/// An attempt to connect fails on what is no error of I/O. The next one is made
+/// all the same.
+#[tokio::test]
+async fn a_greeting_of_redis_that_is_cut_in_the_middle_is_not_remembered() {
+    let server = Redis::start();
+    let proxy = Proxy::start(server.port());
+    let store = Spec::Redis { url: proxy.url(&server.url()) }.open().await;
+    for bytes in 1..8 {
+        proxy.cut();
+        proxy.cut_after_answer_bytes(bytes);
+        let cuts = proxy.connections();
+        // Until the cut has come; who was in its way may fail.
+        while proxy.connections() < cuts + 2 {
+            let _ = store.counts().await;
+        }
+        proxy.cut_after_answer_bytes(u64::MAX);
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while let Err(error) = store.counts().await {
+            assert!(Instant::now() < deadline, "{bytes} bytes of it: {error:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
