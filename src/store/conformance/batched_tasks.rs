@@ -32,6 +32,7 @@ pub(super) async fn of_many_that_lease_no_two_get_the_same_entry(subject: &Teste
         loop {
             let answer = f.lease(3).await;
             leased.extend(sids(&answer));
+            assert!(leased.len() <= 200, "of 200 entries one was leased twice");
             // What another is leasing may be passed over.
             if answer.entries.is_empty() && !answer.more_due {
                 return leased;
@@ -60,6 +61,7 @@ pub(super) async fn what_many_expire_at_once_goes_once(subject: &Tested) -> Case
                 0 => return dropped,
                 some => dropped += some,
             }
+            assert!(dropped <= 100, "of 100 messages one was dropped twice");
         }
     };
     let mut dropped: usize = together(&f, expire).await.into_iter().sum();
