@@ -31,6 +31,7 @@ async fn no_id_is_at_rest() {
         .credentials(Credentials::auth_token(&account.to_string(), "secret").expect("credentials"))
         .correlation_key("a key of more than thirty-two bytes, kept elsewhere")
         .store(store.clone())
+        .store_timeout(crate::support::PATIENCE)
         .build_pair()
         .expect("a handle");
     let sid: MessageSid = "SM0123456789abcdef0123456789abcdef".parse().expect("a SID");

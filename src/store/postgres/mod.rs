@@ -1,4 +1,4 @@
-//! Tracked messages in PostgreSQL.
+#![doc = include_str!("guide.md")]
 
 mod access;
 mod builder;
