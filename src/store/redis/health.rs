@@ -51,10 +51,9 @@ pub(super) async fn check(connection: &Connection) -> Result<Persistence, RedisS
             weakest = Persistence::Off;
         }
     }
-    let synced = match config(connection, "appendfsync").await {
-        Some(settings) => settings.iter().map(|(_, value)| synced(value)).min(),
-        None => None,
-    };
+    let synced = config(connection, "appendfsync")
+        .await
+        .and_then(|settings| settings.iter().map(|(_, value)| synced(value)).min());
     let persistence = weakest.min(synced.unwrap_or(Persistence::Unproven));
     tell(persistence);
     warn_of_small_listpacks(connection).await;

@@ -150,16 +150,16 @@ impl RedisStore {
         }
         let open: Vec<usize> = (0..others.len()).filter(|at| decided[*at].is_none()).collect();
         let lines: Vec<Indexed> = open.iter().map(|at| line(&messages[others[*at].0])).collect();
-        for (at, claim) in open.iter().zip(self.index(layout, b't', &lines).await?) {
+        // Whoever claims it by now is fenced off: a later item of this batch does so
+        // to an earlier one, too.
+        let mut fenced: Vec<(usize, Hash, [u8; 6])> = Vec::new();
+        for ((at, own), claim) in
+            open.iter().zip(&lines).zip(self.index(layout, b't', &lines).await?)
+        {
+            let others = claim.hashes.into_iter().filter(|hash| *hash != own.hash);
+            fenced.extend(others.map(|hash| (*at, hash, claim.number)));
             decided[*at] = Some(Contest::Won(claim.number));
         }
-        let fenced: Vec<(usize, Hash, [u8; 6])> = pairs
-            .into_iter()
-            .filter_map(|(at, hash)| match decided[at] {
-                Some(Contest::Won(number)) => Some((at, hash, number)),
-                _ => None,
-            })
-            .collect();
         let items = fenced.iter().map(|(at, hash, number)| {
             let item = [&hash[..], number, &sid(*at).pack()].concat();
             (layout.shard_of_hash(*hash), item)

@@ -101,7 +101,7 @@ impl RedisStore {
         room: usize,
     ) -> Result<Outlook, RedisStoreError> {
         let left_out = self.left_out(layout, request).await?;
-        let most = (2 * room / layout.shards() + 4).min(512);
+        let most = (room / layout.shards()).saturating_mul(2).saturating_add(4).min(512);
         let mut outlook = Outlook { now: EPOCH, accounts: BTreeMap::new() };
         let mut looks: Vec<(usize, Vec<u8>)> =
             (0..layout.shards()).map(|shard| (shard, Vec::new())).collect();
