@@ -32,6 +32,7 @@ pub(super) async fn of_many_that_lease_no_two_get_the_same_entry(subject: &Teste
         loop {
             let answer = f.lease(3).await;
             leased.extend(sids(&answer));
+            assert!(leased.len() <= 200, "leased twice");
             // What another is leasing may be passed over.
             if answer.entries.is_empty() && !answer.more_due {
                 return leased;
