@@ -162,10 +162,11 @@ impl Pair {
             let after = letters.last().map(|entry| entry.sid);
             let page = answer("dead_letters", f.store.dead_letters(after, 2)).await;
             ensure!(page.len() <= 2, "dead_letters: {} in a page of 2", page.len());
-            ensure!(
-                page.first().is_none_or(|first| after < Some(first.sid)),
-                "dead_letters: a page begins before the end of the last"
-            );
+            let mut last = after;
+            for entry in &page {
+                ensure!(last < Some(entry.sid), "dead_letters: {} comes too late", entry.sid);
+                last = Some(entry.sid);
+            }
             if page.is_empty() {
                 break;
             }
