@@ -32,11 +32,7 @@ pub(super) async fn of_many_that_lease_no_two_get_the_same_entry(subject: &Teste
         loop {
             let answer = f.lease(3).await;
             leased.extend(sids(&answer));
-<<<<<<< HEAD
             assert!(leased.len() <= 200, "of 200 entries one was leased twice");
-=======
-            assert!(leased.len() <= 200, "leased twice");
->>>>>>> conformance
             // What another is leasing may be passed over.
             if answer.entries.is_empty() && !answer.more_due {
                 return leased;
