@@ -55,7 +55,7 @@ step cargo fmt --check
 step cargo clippy --all-features --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --all-features --no-deps
 # Each feature alone, without what the tests enable.
-for features in "" axum https-client reqwest simulator test-util sqlite-unbundled sqlite postgres redis; do
+for features in "" axum https-client reqwest simulator test-util sqlite-unbundled sqlite postgres redis redis-rustls; do
     step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
 done
 quickstart=$(step cargo run --quiet --example quickstart)
