@@ -3,15 +3,14 @@ use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 use super::{
     Capabilities, HeldConfirm, Settings,
     erased::{Opened, Tested},
-    messages::{self, by_id, keys, sid},
+    messages::{self, sid},
     verdict::NotApplicable,
 };
 use crate::{
-    BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, Timestamp,
+    BaseUrl, Clock, ManualClock, MessageSid, Timestamp,
     store::{
-        Attempts, ConfirmOutcome, ConfirmTarget, Failure, FailureKind, FeedbackStore, ForgetTarget,
-        LeaseAnswer, LeaseRequest, Leased, LedgerEntry, LedgerStatus, RecordOutcome, ResendOutcome,
-        Resends, SettleOutcome, SettledAs, Settlement, StoreCounts, StoreFuture, TrackedMessage,
+        ConfirmTarget, Failure, FailureKind, FeedbackStore, LeaseAnswer, StoreFuture,
+        TrackedMessage,
     },
 };
 

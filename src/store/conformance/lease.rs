@@ -11,7 +11,7 @@ use super::{
     messages::{account, base_url, sid},
     verdict::{CaseResult, require},
 };
-use crate::store::{ConfirmTarget, LeaseRequest, SettleOutcome, SettledAs};
+use crate::store::{LeaseRequest, SettleOutcome, SettledAs};
 
 const NOT_EXACT: &str = "its next_due is not exact";
 

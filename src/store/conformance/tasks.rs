@@ -1,18 +1,18 @@
 //! Many tasks at once, through two store objects where there can be two.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc};
 
 use tokio::sync::Barrier;
 
 use super::{
     erased::Tested,
-    fixture::{Fixture, REJECTED, RETENTION, sids},
+    fixture::{Fixture, REJECTED},
     messages::{by_id, keys, sid},
-    verdict::{CaseResult, require},
+    verdict::CaseResult,
 };
 use crate::store::{
     ConfirmOutcome, ConfirmTarget, ForgetTarget, RecordOutcome, ResendOutcome, Resends,
-    SettleOutcome, SettledAs, TrackedMessage,
+    SettleOutcome, SettledAs,
 };
 
 pub(super) const TASKS: usize = 8;
