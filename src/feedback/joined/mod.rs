@@ -74,8 +74,8 @@ enum Asked<Item, Answer> {
 }
 
 impl MessageFeedback {
-    fn to_confirm(&self, id: CorrelationId) -> Asked<ConfirmTarget, Joined<Confirmation>> {
-        match self.shared().keyring.keys(&id) {
+    fn to_confirm(&self, id: &CorrelationId) -> Asked<ConfirmTarget, Joined<Confirmation>> {
+        match self.shared().keyring.keys(id) {
             Some(keys) => Asked::Store(self.shared().by_id(keys)),
             None => Asked::Answered(self.joined(Confirmation::NoId)),
         }
@@ -83,10 +83,10 @@ impl MessageFeedback {
 
     fn to_record(
         &self,
-        id: CorrelationId,
+        id: &CorrelationId,
         sent: SentMessage,
     ) -> Asked<TrackedMessage, Joined<Recorded>> {
-        let Some(keys) = self.shared().keyring.keys(&id) else {
+        let Some(keys) = self.shared().keyring.keys(id) else {
             return Asked::Answered(self.joined(Recorded::InvalidId));
         };
         match self.tracked(keys, sent) {

@@ -76,7 +76,7 @@ impl JoinSqlite {
         transaction: &Connection,
         id: impl Into<CorrelationId>,
     ) -> Result<Joined<Confirmation>, StoreError> {
-        match self.feedback.to_confirm(id.into()) {
+        match self.feedback.to_confirm(&id.into()) {
             Asked::Answered(answer) => Ok(answer),
             Asked::Store(target) => {
                 let targets = [target];
@@ -98,7 +98,7 @@ impl JoinSqlite {
         id: impl Into<CorrelationId>,
         sent: SentMessage,
     ) -> Result<Joined<Recorded>, StoreError> {
-        match self.feedback.to_record(id.into(), sent) {
+        match self.feedback.to_record(&id.into(), sent) {
             Asked::Answered(answer) => Ok(answer),
             Asked::Store(message) => {
                 let batch = std::slice::from_ref(&message);

@@ -3,9 +3,9 @@
 use std::{io::Write, time::Duration};
 
 use super::{
-    Report, Subject, Verdict, batches, bounds, chaos, clock, confirm,
+    Report, Subject, Verdict, batched_tasks, batches, bounds, chaos, clock, confirm,
     erased::{Tested, tested},
-    expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks,
+    expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks, turns,
 };
 
 /// Expands to one test a case, so that each is reported by its name: see

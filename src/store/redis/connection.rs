@@ -304,11 +304,11 @@ fn is_read_only(error: &RedisError) -> bool {
 
 /// Waits for all of them at once; the answers in their order.
 async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut running: Vec<(Pin<Box<F>>, Option<F::Output>)> =
-        futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
+    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     poll_fn(|cx| {
         let mut all = true;
-        for (future, output) in &mut running {
+        for (future, output) in running.iter_mut().zip(&mut outputs) {
             if output.is_none() {
                 match future.as_mut().poll(cx) {
                     Poll::Ready(ready) => *output = Some(ready),
@@ -319,7 +319,7 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
         if all { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;
-    running.into_iter().filter_map(|(_, output)| output).collect()
+    outputs.into_iter().flatten().collect()
 }
 
 impl fmt::Debug for Connection {

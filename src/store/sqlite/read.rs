@@ -73,7 +73,7 @@ impl Session<'_> {
                 let key = key.as_bytes().as_slice();
                 found.extend(self.statements.rows(Query::LedgerOfKey, [key], line)?);
             }
-            answers.push(self.entries(found)?);
+            answers.push(self.entries(&found)?);
         }
         Ok(answers)
     }
@@ -85,7 +85,7 @@ impl Session<'_> {
         let mut answers = Vec::with_capacity(sids.len());
         for sid in sids {
             let found = self.statements.row(Query::LedgerOfSid, [sid.pack()], line)?;
-            answers.push(found.map(|line| self.entry(line)).transpose()?);
+            answers.push(found.map(|line| self.entry(&line)).transpose()?);
         }
         Ok(answers)
     }
@@ -98,14 +98,14 @@ impl Session<'_> {
         let after = after.map_or_else(Vec::new, MessageSid::pack);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = self.statements.rows(Query::DeadLetters, params![after, limit], line)?;
-        self.entries(found)
+        self.entries(&found)
     }
 
-    fn entries(&mut self, lines: Vec<Line>) -> Result<Vec<LedgerEntry>, SqliteError> {
-        lines.into_iter().map(|line| self.entry(line)).collect()
+    fn entries(&mut self, lines: &[Line]) -> Result<Vec<LedgerEntry>, SqliteError> {
+        lines.iter().map(|line| self.entry(line)).collect()
     }
 
-    fn entry(&mut self, line: Line) -> Result<LedgerEntry, SqliteError> {
+    fn entry(&mut self, line: &Line) -> Result<LedgerEntry, SqliteError> {
         let statements = &mut self.statements;
         let label: Option<Arc<str>> = match line.label {
             Some(label) => Some(self.names.labels.name(label, statements)?),
