@@ -135,12 +135,13 @@ async fn a_greeting_of_redis_that_is_cut_in_the_middle_is_not_remembered() {
         proxy.cut();
         proxy.cut_after_answer_bytes(bytes);
         let cuts = proxy.connections();
+        let deadline = Instant::now() + Duration::from_secs(60);
         // Until the cut has come; who was in its way may fail.
         while proxy.connections() < cuts + 2 {
             let _ = store.counts().await;
+            assert!(Instant::now() < deadline, "{bytes} bytes: it does not connect again");
         }
         proxy.cut_after_answer_bytes(u64::MAX);
-        let deadline = Instant::now() + Duration::from_secs(30);
         while let Err(error) = store.counts().await {
             assert!(Instant::now() < deadline, "{bytes} bytes of it: {error:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
