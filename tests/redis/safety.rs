@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tower_message_feedback::store::{
-    Attempts, ConfirmOutcome, Durability, FeedbackStore, Persistence, RedisStore, SettleOutcome,
-    SettledAs, Settlement,
+    Attempts, ConfirmOutcome, Durability, FeedbackStore, RedisStore, SettleOutcome, SettledAs,
+    Settlement, redis::Persistence,
 };
 
 use crate::{

@@ -10,8 +10,8 @@ use tower_message_feedback::{
     AccountSid, BaseUrl, CorrelationKey, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, FeedbackStore, LeaseRequest, Leased, LedgerStatus,
-        RecordOutcome, RedisStore, RedisStoreBuilder, RedisStoreError, Resends, StoreError,
-        TrackedMessage,
+        RecordOutcome, RedisStore, RedisStoreBuilder, Resends, StoreError, TrackedMessage,
+        redis::RedisStoreError,
     },
 };
 

@@ -98,6 +98,7 @@ fn start_janitor(directories: &[&Path]) -> ChildStdin {
         while signal KILL; do sleep 0.1; done
         rm -rf "$ram" "$disk"
     "#;
+    #[allow(clippy::zombie_processes, reason = "it outlives this process, on purpose")]
     let mut janitor = Command::new("sh")
         .args(["-c", SCRIPT, "janitor"])
         .args(directories)

@@ -8,6 +8,7 @@
 //! Every call here blocks: beside a load on a current-thread runtime, call from
 //! `tokio::task::spawn_blocking`.
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
+#![allow(clippy::needless_pass_by_value, reason = "settings are given as literals")]
 
 mod home;
 mod pgbouncer;

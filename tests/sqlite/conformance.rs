@@ -96,4 +96,4 @@ impl HeldConfirm for Held {
     }
 }
 
-tower_message_feedback::store::conformance::store_conformance!(super::Sqlite::new());
+tower_message_feedback::store::conformance::store_conformance!(crate::conformance::Sqlite::new());

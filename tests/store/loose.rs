@@ -77,6 +77,7 @@ impl LooseStore {
         Ok(counts)
     }
 
+    #[allow(clippy::unused_self, reason = "the delegate calls it as a method")]
     fn durability_(&self) -> Durability {
         Durability::Volatile
     }

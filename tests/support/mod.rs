@@ -1,5 +1,5 @@
 //! A Twilio in process, a clock that stands still, and a handle between them.
-#![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of it")]
 
 mod store;
 

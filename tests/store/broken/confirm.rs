@@ -89,11 +89,11 @@ impl BrokenStore {
     /// Queues what was confirmed before, as if it had not been.
     async fn queue_again(&self, before: &[LedgerEntry]) -> Answer<()> {
         let Some(entry) = before.first() else { return Ok(()) };
-        let again = match (self.fault, entry.status) {
-            (ConfirmsTwice, LedgerStatus::Queued { .. }) => true,
-            (QueuesAgainAfterDelivery, LedgerStatus::Delivered { .. }) => true,
-            _ => false,
-        };
+        let again = matches!(
+            (self.fault, entry.status),
+            (ConfirmsTwice, LedgerStatus::Queued { .. })
+                | (QueuesAgainAfterDelivery, LedgerStatus::Delivered { .. })
+        );
         let message = self.seen().recorded.get(&entry.sid).map(|(_, message)| message.clone());
         if let Some(message) = message.filter(|_| again) {
             self.memory.forget(&[ForgetTarget::Message(entry.sid)]).await?;

@@ -327,6 +327,7 @@ impl BrokenStore {
         Ok(answers)
     }
 
+    #[allow(clippy::unused_self, reason = "the delegate calls it as a method")]
     fn durability_(&self) -> Durability {
         Durability::Volatile
     }
