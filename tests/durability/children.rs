@@ -66,6 +66,7 @@ impl Birth {
     }
 
     /// What [`setting`] answers in the child.
+    #[allow(clippy::needless_pass_by_value, reason = "values are given as literals")]
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.environment.push((name.to_owned(), value.to_string()));
         self

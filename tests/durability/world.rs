@@ -110,6 +110,7 @@ impl World {
 }
 
 /// The lines that say that an id was queued.
+#[allow(clippy::needless_pass_by_value, reason = "the lines of a child that is gone")]
 pub(crate) fn queued(lines: Vec<String>) -> HashSet<String> {
     lines.iter().filter_map(|line| line.strip_prefix("queued ")).map(str::to_owned).collect()
 }

@@ -125,12 +125,11 @@ async fn what_cannot_be_joined_is_an_error_or_an_answer_and_never_deferred() {
     assert_eq!(joined.world.feedback.stats().confirms.queued, 0);
 }
 
-/// A process with these keys: the current one, and another that it looks under.
-async fn process(
-    site: &Site,
-    directory: &Directory,
-    keys: (&[u8], Option<&[u8]>),
-) -> MessageFeedback {
+/// The current key, and another that ids are looked up under.
+type Keys<'a> = (&'a [u8], Option<&'a [u8]>);
+
+/// A process with these keys.
+async fn process(site: &Site, directory: &Directory, keys: Keys<'_>) -> MessageFeedback {
     let store = SqliteStore::builder(directory.file()).clock(site.time.clock()).open().await;
     let mut builder = site
         .builder()
@@ -149,7 +148,7 @@ async fn the_correlation_key_changes_under_running_processes_and_nothing_pending
     SqliteStore::migrate(directory.file()).await.expect("tables");
     let site = Site::new().await;
     // What two processes with these keys send, each of them can confirm.
-    let steps: [[(&[u8], Option<&[u8]>); 2]; 3] = [
+    let steps: [[Keys<'_>; 2]; 3] = [
         [(OLD, None), (OLD, Some(NEW))],
         [(OLD, Some(NEW)), (NEW, Some(OLD))],
         [(NEW, Some(OLD)), (NEW, None)],
