@@ -83,8 +83,8 @@ fn told(seed: u64, case: &str, ops: &[Op], failed: &str) -> String {
 async fn run(subject: &Tested, plan: Plan, ops: &[Op]) -> Step {
     let capabilities = subject.capabilities();
     let set = |settings: &mut Settings| {
-        settings.ledger_retention = seconds(300);
-        settings.dead_letter_retention = seconds(900);
+        settings.ledger_retention = seconds(100);
+        settings.dead_letter_retention = seconds(200);
         if plan.bounded {
             settings.max_messages = capabilities.max_messages.then_some(7);
             settings.max_outbox = capabilities.max_outbox.then_some(4);
@@ -121,7 +121,7 @@ async fn shrink(
     mut failed: String,
 ) -> (Vec<Op>, String) {
     let started = Instant::now();
-    let mut chunk = ops.len() / 2;
+    let mut chunk = ops.len().div_ceil(2);
     while chunk > 0 {
         let mut at = 0;
         let mut shorter = false;
@@ -137,6 +137,19 @@ async fn shrink(
         }
         if !shorter || chunk > 1 {
             chunk /= 2;
+        }
+    }
+    // Then the items of what is left.
+    for at in 0..ops.len() {
+        let mut item = 0;
+        while started.elapsed() < PATIENCE {
+            let Some(without) = ops[at].without(item) else { break };
+            let mut shorter = ops.clone();
+            shorter[at] = without;
+            match run(subject, plan, &shorter).await {
+                Ok(()) => item += 1,
+                Err(failure) => (ops, failed) = (shorter, failure),
+            }
         }
     }
     (ops, failed)

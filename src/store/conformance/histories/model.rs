@@ -281,6 +281,14 @@ impl Model {
         Some(true)
     }
 
+    /// When something is due or over, of what is not yet.
+    pub(super) fn edges(&self, now: Timestamp) -> Vec<Timestamp> {
+        let over = self.messages.iter().filter(|message| !message.is_queued());
+        let over = over.map(|message| message.expires_at);
+        let due = self.outbox.iter().map(|entry| entry.due_at);
+        over.chain(due).filter(|at| *at > now).collect()
+    }
+
     /// The ages of the oldest entry, as from when it was confirmed or sent again,
     /// and as from its first confirm.
     pub(super) fn oldest(&self, now: Timestamp) -> Option<(Duration, Duration)> {

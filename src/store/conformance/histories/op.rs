@@ -32,6 +32,13 @@ pub(super) enum Op {
     StepBack {
         millis: u64,
     },
+    /// To when something is due or over, or to the millisecond before: of all
+    /// such times that are still to come, the one at this place, modulo their
+    /// number.
+    ToAnEdge {
+        at: usize,
+        before: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +64,29 @@ pub(super) enum Forget {
     Message(u64),
 }
 
+impl Op {
+    /// The same without one item of its batch; `None` if it has no such item.
+    pub(super) fn without(&self, item: usize) -> Option<Self> {
+        fn shorter<T: Clone>(batch: &[T], item: usize) -> Option<Vec<T>> {
+            let mut batch = batch.to_vec();
+            (item < batch.len()).then(|| batch.remove(item))?;
+            Some(batch)
+        }
+        match self {
+            Self::Record(batch) => shorter(batch, item).map(Self::Record),
+            Self::Confirm(batch) => shorter(batch, item).map(Self::Confirm),
+            Self::Settle(batch) => shorter(batch, item).map(Self::Settle),
+            Self::Forget(batch) => shorter(batch, item).map(Self::Forget),
+            Self::Resend(batch) => shorter(batch, item).map(Self::Resend),
+            Self::Lease { .. }
+            | Self::Expire { .. }
+            | Self::Advance { .. }
+            | Self::StepBack { .. }
+            | Self::ToAnEdge { .. } => None,
+        }
+    }
+}
+
 /// The history of that seed. At the bounds its batches have one item, so that
 /// what each of them does can be seen.
 pub(super) fn history(seed: u64, length: usize, batch: usize, step_back: bool) -> Vec<Op> {
@@ -65,7 +95,7 @@ pub(super) fn history(seed: u64, length: usize, batch: usize, step_back: bool) -
 }
 
 fn op(dice: &mut fastrand::Rng, batch: usize, step_back: bool) -> Op {
-    match dice.u8(0..32) {
+    match dice.u8(0..34) {
         0..=6 => Op::Record(several(dice, batch, record)),
         7..=12 => Op::Confirm(several(dice, batch, confirm)),
         13..=17 => Op::Lease { limit: dice.usize(0..6), small: dice.usize(0..3) },
@@ -77,10 +107,9 @@ fn op(dice: &mut fastrand::Rng, batch: usize, step_back: bool) -> Op {
         })),
         26 | 27 => Op::Resend(several(dice, batch, |dice| dice.u64(0..MESSAGES))),
         28 if step_back => Op::StepBack { millis: dice.u64(0..10_000) },
-        29 => Op::Advance { millis: dice.u64(0..40) * 10_000 },
-        // To the edge of what is a whole number of seconds, and over it.
-        30 => Op::Advance { millis: dice.u64(1..9) * 10_000 - 1 },
-        _ => Op::Advance { millis: dice.u64(0..3) },
+        29 => Op::Advance { millis: dice.u64(0..400_000) },
+        30 => Op::Advance { millis: dice.u64(0..20) * 1000 },
+        _ => Op::ToAnEdge { at: dice.usize(..), before: dice.bool() },
     }
 }
 
@@ -121,6 +150,6 @@ fn settled_as(dice: &mut fastrand::Rng) -> SettledAs {
             Some(404),
             dice.bool().then_some(20404),
         )),
-        _ => SettledAs::Retry(Duration::from_secs(dice.u64(0..20) * 10)),
+        _ => SettledAs::Retry(Duration::from_millis(dice.u64(0..200_000))),
     }
 }

@@ -160,9 +160,13 @@ impl Pair {
                     same!(outcome, expected, "resend {sid}");
                 }
             }
-            Op::Advance { millis } => {
-                f.advance(Duration::from_millis(*millis));
-                self.latest = self.latest.max(f.time.now());
+            Op::Advance { millis } => f.advance(Duration::from_millis(*millis)),
+            Op::ToAnEdge { at, before } => {
+                let edges = self.model.edges(now);
+                if !edges.is_empty() {
+                    let edge = edges[at % edges.len()];
+                    f.advance(edge.since(now) - Duration::from_millis((*before).into()));
+                }
             }
             Op::StepBack { millis } => {
                 let by = Duration::from_millis(*millis);
@@ -170,6 +174,7 @@ impl Pair {
                 self.stepped_back += by;
             }
         }
+        self.latest = self.latest.max(f.time.now());
         // Another object sees the same.
         self.turn += 1;
         self.compare(reason).await?;
