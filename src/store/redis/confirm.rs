@@ -1,10 +1,12 @@
+use std::collections::HashSet;
+
 use super::{
     RedisStore, RedisStoreError,
     index::Contest,
     layout::{Hash, Layout, hash},
     lookup::sid_item,
     packed::key_bytes,
-    record::{ATTEMPTS, fresh},
+    record::{ATTEMPTS, fresh, runs},
     script::Op,
 };
 use crate::{
@@ -36,7 +38,11 @@ impl RedisStore {
                 true => self.confirm_ids(layout, run).await?,
                 false => {
                     let messages: Vec<TrackedMessage> = messages.into_iter().cloned().collect();
-                    self.confirm_messages(layout, &messages).await?
+                    let mut outcomes = Vec::with_capacity(messages.len());
+                    for run in runs(&messages) {
+                        outcomes.extend(self.confirm_messages(layout, run).await?);
+                    }
+                    outcomes
                 }
             });
         }
@@ -44,6 +50,21 @@ impl RedisStore {
     }
 
     async fn confirm_ids(
+        &self,
+        layout: &Layout,
+        targets: &[ConfirmTarget],
+    ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        let mut outcomes = Vec::with_capacity(targets.len());
+        let mut rest = targets;
+        while !rest.is_empty() {
+            let (run, more) = rest.split_at(alone(rest));
+            outcomes.extend(self.confirm_run(layout, run).await?);
+            rest = more;
+        }
+        Ok(outcomes)
+    }
+
+    async fn confirm_run(
         &self,
         layout: &Layout,
         targets: &[ConfirmTarget],
@@ -159,6 +180,25 @@ impl RedisStore {
             })
             .collect()
     }
+}
+
+/// How many of the targets, from the first, come before one that has a key of
+/// theirs and may be decided before them: the newest under two keys takes two steps.
+fn alone(targets: &[ConfirmTarget]) -> usize {
+    let in_two_steps = |target: &ConfirmTarget| matches!(target, ConfirmTarget::Id { keys, resends: Resends::Newest } if keys.previous.is_some());
+    if !targets.iter().any(in_two_steps) {
+        return targets.len();
+    }
+    let mut seen = HashSet::new();
+    let repeats = targets.iter().position(|target| match target {
+        ConfirmTarget::Id { keys, .. } => {
+            let known = keys.iter().any(|key| seen.contains(&key));
+            seen.extend(keys.iter());
+            known
+        }
+        ConfirmTarget::Message(_) => false,
+    });
+    repeats.unwrap_or(targets.len())
 }
 
 /// The hash of a key, for those that look for a message under it.

@@ -150,8 +150,7 @@ impl RedisStore {
         }
         let open: Vec<usize> = (0..others.len()).filter(|at| decided[*at].is_none()).collect();
         let lines: Vec<Indexed> = open.iter().map(|at| line(&messages[others[*at].0])).collect();
-        // Whoever claims it by now is fenced off: a later item of this batch does so
-        // to an earlier one, too.
+        // Whoever claims it by now is fenced off.
         let mut fenced: Vec<(usize, Hash, [u8; 6])> = Vec::new();
         for ((at, own), claim) in
             open.iter().zip(&lines).zip(self.index(layout, b't', &lines).await?)

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use tracing::warn;
 
 use super::{
@@ -18,7 +20,7 @@ pub(super) const ATTEMPTS: usize = 16;
 pub(super) struct Claimed {
     /// Those that may be recorded, with the numbers of their claims.
     pub(super) own: Vec<(usize, [u8; 6])>,
-    /// Those that other hashes have.
+    /// Those that other hashes claim, too.
     pub(super) others: Vec<(usize, Vec<Hash>)>,
 }
 
@@ -31,6 +33,18 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let layout = self.layout().await?;
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for run in runs(messages) {
+            outcomes.extend(self.record_run(layout, run).await?);
+        }
+        Ok(outcomes)
+    }
+
+    async fn record_run(
+        &self,
+        layout: &Layout,
+        messages: &[TrackedMessage],
+    ) -> Result<Vec<RecordOutcome>, RedisStoreError> {
         let packed = self.pack(layout, messages).await?;
         let mut outcomes = vec![None; messages.len()];
         for _ in 0..ATTEMPTS {
@@ -68,10 +82,11 @@ impl RedisStore {
             open.into_iter().zip(self.claim(layout, &lines).await?)
         {
             let own = hash(messages[at].key);
-            if hashes.last() == Some(&own) {
+            // Whoever claims it beside this one may not be fenced off yet.
+            hashes.retain(|hash| *hash != own);
+            if hashes.is_empty() {
                 claimed.own.push((at, number));
             } else {
-                hashes.retain(|hash| *hash != own);
                 claimed.others.push((at, hashes));
             }
         }
@@ -134,6 +149,20 @@ impl RedisStore {
 
 fn origin(message: &TrackedMessage) -> Origin {
     (message.base_url.clone(), message.label.clone())
+}
+
+/// Messages in runs in which no SID comes twice: its second message takes fewer
+/// steps than the first where only the first has to take the SID over.
+pub(super) fn runs(messages: &[TrackedMessage]) -> impl Iterator<Item = &[TrackedMessage]> {
+    let mut seen = HashSet::with_capacity(messages.len());
+    let mut rest = messages;
+    std::iter::from_fn(move || {
+        seen.clear();
+        let repeats = rest.iter().position(|message| !seen.insert(message.sid));
+        let (run, more) = rest.split_at(repeats.unwrap_or(rest.len()));
+        rest = more;
+        (!run.is_empty()).then_some(run)
+    })
 }
 
 /// A message to record, of which `packed` is hash and record: its shard, and what

@@ -58,11 +58,12 @@ local function all(hash, rest)
 end
 
 local function one(hash, wanted, fresh, number)
-  local place, index = find(places(hash), wanted)
+  local found = places(hash)
+  local place, index = find(found, wanted)
   if not place then
     if not fresh then return 'U' end
     if is_fenced(wanted, number) then return 'R' end
-    queue(hash, fresh)
+    queue(hash, renewed(found, hash, fresh))
     return 'Q'
   end
   if status(place.list[index]) ~= PENDING then return 'A' end

@@ -7,8 +7,10 @@ for i = 3, #ARGV do
   if find(places(hash), wanted) then
     answers[#answers + 1] = 'P'
   else
-    -- For longer than any command is under way.
-    call('SET', base .. 'f' .. wanted, number, 'PX', 3600000)
+    -- For longer than any command is under way. An older one that comes late must
+    -- not let back in what a newer one keeps out.
+    local key = base .. 'f' .. wanted
+    call('SET', key, math.max(number, tonumber(call('GET', key) or 0)), 'PX', 3600000)
     answers[#answers + 1] = 'F'
   end
 end

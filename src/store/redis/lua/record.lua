@@ -4,27 +4,14 @@
 local answers = {}
 for i = 3, #ARGV do
   local hash, number, rec = sub(ARGV[i], 1, 4), sub(ARGV[i], 5, 10), sub(ARGV[i], 11)
-  local wanted, rest, sent = sid(rec), key_rest(rec), sub(rec, 31, 37)
-  local digits = sub(rec, 15, 30)
-  local answer, order = nil, -1
-  for _, place in ipairs(places(hash)) do
-    for at = #place.list, 1, -1 do
-      local known = place.list[at]
-      if sub(known, 15, 30) == digits and sid(known) == wanted then
-        if is_live(known) then
-          answer = key_rest(known) == rest and 'P' or 'O'
-        else
-          -- Over, and not dropped yet: it must not come back beside the new one.
-          take_out(place, hash, at)
-        end
-      elseif sub(known, 31, 37) == sent and key_rest(known) == rest then
-        order = math.max(order, byte(known, 2))
-      end
-    end
-  end
-  if not answer and is_fenced(wanted, number) then answer = 'R' end
-  if not answer then
-    keep(hash, char(byte(rec)) .. char(math.min(order + 1, 255)) .. sub(rec, 3), WAITING)
+  local found, answer = places(hash), nil
+  local place, at = find(found, sid(rec))
+  if place then
+    answer = key_rest(place.list[at]) == key_rest(rec) and 'P' or 'O'
+  elseif is_fenced(sid(rec), number) then
+    answer = 'R'
+  else
+    keep(hash, renewed(found, hash, rec), WAITING)
     answer = 'I'
   end
   answers[#answers + 1] = answer

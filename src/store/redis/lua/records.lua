@@ -34,8 +34,9 @@ local function load(key, hash)
   if not first then return nil end
   local list = { first }
   if more_follow(first) then
-    for i = 1, tonumber(call('HGET', key, hash .. '#')) do
-      list[i + 1] = call('HGET', key, hash .. i)
+    -- Of a bucket that is being dropped some may be gone.
+    for i = 1, tonumber(call('HGET', key, hash .. '#') or 0) do
+      list[#list + 1] = call('HGET', key, hash .. i) or nil
     end
   end
   return list
@@ -135,6 +136,25 @@ local function find(found, wanted)
       if sub(rec, 15, 30) == digits and is_live(rec) and sid(rec) == wanted then return place, i end
     end
   end
+end
+
+-- A record that is new among those found: it comes behind what was sent at the
+-- same time, and what its SID had before, over and not dropped yet, must not come
+-- back beside it.
+local function renewed(found, hash, rec)
+  local wanted, rest, sent = sid(rec), key_rest(rec), sub(rec, 31, 37)
+  local digits, order = sub(rec, 15, 30), -1
+  for _, place in ipairs(found) do
+    for at = #place.list, 1, -1 do
+      local known = place.list[at]
+      if sub(known, 15, 30) == digits and sid(known) == wanted then
+        take_out(place, hash, at)
+      elseif sub(known, 31, 37) == sent and key_rest(known) == rest then
+        order = math.max(order, byte(known, 2))
+      end
+    end
+  end
+  return sub(rec, 1, 1) .. char(math.min(order + 1, 255)) .. sub(rec, 3)
 end
 
 local function with_status(rec, new)
