@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -11,7 +11,7 @@ use http::Request;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{Confirmation, CorrelationId, link_query, simulator::Answer};
-use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, subscriber::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{
@@ -27,6 +27,11 @@ impl Log {
     fn of(level: LevelFilter) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
+        // With one subscriber alone tracing asks the thread that meets an event
+        // first, which may be another test's, whether anybody wants it.
+        static SECOND: LazyLock<Dispatch> =
+            LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+        LazyLock::force(&SECOND);
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(level)
             .with_ansi(false)

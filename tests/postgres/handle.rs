@@ -22,7 +22,11 @@ async fn joined() -> Joined {
     let schema = fresh_schema();
     let site = Site::new().await;
     let store = Arc::new(migrated(builder(&schema).clock(site.time.clock())).await);
-    let builder = site.builder().credentials(credentials()).correlation_key(CORRELATION_KEY);
+    let builder = site
+        .builder()
+        .credentials(credentials())
+        .correlation_key(CORRELATION_KEY)
+        .store_timeout(crate::support::PATIENCE);
     let world = site.world(builder.store(store.clone()));
     let join = world.feedback.join_postgres(store);
     let client = connect(&server().url()).await;

@@ -32,8 +32,12 @@ async fn joined() -> Joined {
     SqliteStore::migrate(directory.file()).await.expect("tables");
     let store = SqliteStore::builder(directory.file()).clock(site.time.clock()).open().await;
     let store = Arc::new(store.expect("a store"));
-    let builder = site.builder().credentials(credentials()).correlation_key(OLD);
-    let builder = builder.store(store.clone());
+    let builder = site
+        .builder()
+        .credentials(credentials())
+        .correlation_key(OLD)
+        .store_timeout(seconds(60))
+        .store(store.clone());
     let world = site.world(builder);
     settle_down().await;
     let join = world.feedback.join_sqlite(store);
@@ -135,6 +139,7 @@ async fn process(site: &Site, directory: &Directory, keys: Keys<'_>) -> MessageF
         .builder()
         .credentials(credentials())
         .correlation_key(keys.0)
+        .store_timeout(seconds(60))
         .store(store.expect("a store"));
     if let Some(previous) = keys.1 {
         builder = builder.previous_correlation_key(previous);

@@ -25,7 +25,10 @@ pub(super) struct Entry {
     pub(super) account: AccountSid,
     /// When its age began: at its confirm, or when it was sent again.
     pub(super) queued_at: Timestamp,
+    /// When it may be leased: under a lease, at its end.
     pub(super) due_at: Timestamp,
+    /// The same, leases aside.
+    pub(super) due_first_at: Timestamp,
     pub(super) attempts: Attempts,
     pub(super) resent: bool,
     /// The lease that holds it, as a place in the list of all leases.
@@ -149,6 +152,7 @@ impl Model {
             account,
             queued_at: now,
             due_at: now,
+            due_first_at: now,
             attempts: Attempts::default(),
             resent,
             lease: None,
@@ -237,6 +241,7 @@ impl Model {
         (entry.lease, entry.attempts) = (None, attempts);
         if let SettledAs::Retry(wait) = to {
             entry.due_at = now + wait;
+            entry.due_first_at = entry.due_at;
         }
         let sid = entry.sid;
         let Some(message) = self.message_mut(sid) else { return false };
