@@ -133,7 +133,8 @@ pub trait FeedbackStore: Send + Sync + 'static {
     /// kept for the store's ledger retention from now, a dead letter for its own.
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> StoreFuture<'a, Vec<SettleOutcome>>;
 
-    /// Drops up to `limit` messages whose time is over, the earliest first, and
+    /// Drops up to `limit` messages whose time is over, of those that nobody
+    /// confirmed, of those delivered and of those dead the earliest first, and
     /// the oldest dead letters beyond their bound; answers how many. Nothing goes
     /// before its time. A store whose server drops by itself need not count.
     fn expire(&self, limit: usize) -> StoreFuture<'_, usize>;

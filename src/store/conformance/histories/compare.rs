@@ -52,8 +52,9 @@ impl Pair {
                 (expired..=gone.len()).contains(&answered),
                 "expire: answered {answered} when {expired} went"
             );
-            for dead in [false, true] {
-                let of_kind = |m: &&Message| m.is_dead() == dead && m.is_over(now);
+            for kind in [(true, false), (false, true), (false, false)] {
+                let of_kind =
+                    |m: &&Message| (m.is_pending(), m.is_dead()) == kind && m.is_over(now);
                 let last = gone.iter().filter(of_kind).map(|m| m.expires_at).max();
                 let left = self.model.messages.iter().filter(of_kind).map(|m| m.expires_at).min();
                 let in_order = last.zip(left).is_none_or(|(last, left)| last <= left);
