@@ -47,9 +47,11 @@ if ((${#missing[@]})); then
 fi
 
 step() {
-    printf '\n== %s\n' "$*"
+    printf '\n== %s (after %s s)\n' "$*" "$SECONDS"
     "$@"
 }
+# Nothing here is built twice.
+export CARGO_INCREMENTAL=0
 
 step cargo fmt --check
 step cargo clippy --all-features --all-targets -- -D warnings
