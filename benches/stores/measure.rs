@@ -23,6 +23,8 @@ const LEASE: Duration = Duration::from_secs(40);
 
 /// The raw statements of a store, sent by the same client library.
 pub(crate) trait Raw: Send + Sync + 'static {
+    /// Whether they work on the store's own data; if not, on some beside it.
+    const SHARES_DATA: bool;
     /// Records the messages of these numbers.
     fn record(&self, numbers: Vec<u64>) -> impl Future<Output = ()> + Send;
     /// Confirms them.
@@ -35,6 +37,8 @@ pub(crate) trait Raw: Send + Sync + 'static {
 pub(crate) struct NoRaw;
 
 impl Raw for NoRaw {
+    const SHARES_DATA: bool = true;
+
     async fn record(&self, _: Vec<u64>) {}
     async fn confirm(&self, _: Vec<u64>) {}
     async fn lease_and_settle(&self, _: usize) -> usize {
@@ -98,6 +102,15 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         .await;
         eprintln!("{}: filled at {:.0} messages/s", self.name, figures.items_per_second);
         missing as u64
+    }
+
+    /// Gives the raw statements as many to work beside, of `filled` in the store.
+    pub(crate) async fn fill_raw(&self, filled: u64) {
+        const AT_ONCE: usize = 1_000;
+        let Some(raw) = self.own_data() else { return };
+        let numbers = self.numbers(filled as usize);
+        let size = Size { batch: AT_ONCE, callers: 1, calls: (filled as usize) / AT_ONCE };
+        self.record(&numbers, size, Some(raw)).await;
     }
 
     async fn record(
@@ -191,16 +204,20 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
                 table.push(self.row(pending, operation, size, turns));
             }
         }
-        self.drain().await;
+        self.drain(None).await;
+        if let Some(raw) = self.own_data() {
+            self.drain(Some(raw)).await;
+        }
         for size in [BATCH, LARGE_BATCH] {
             let turn = Size { calls: size.calls / TURNS, ..size };
             let mut turns = Turns::default();
             for _ in 0..TURNS {
                 for raw in self.in_turn() {
-                    self.queue(turn.calls * turn.batch).await;
+                    let data = raw.clone().and_then(|_| self.own_data());
+                    self.queue(turn.calls * turn.batch, data.clone()).await;
                     let figures = self.lease_and_settle(turn, raw.clone()).await;
                     turns.add(raw.is_some(), figures);
-                    self.drain().await;
+                    self.drain(data).await;
                 }
             }
             table.push(self.row(pending, "lease+settle", size, turns));
@@ -211,19 +228,24 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         std::iter::once(None).chain(self.raw.clone().map(Some)).collect()
     }
 
+    /// The raw statements, if they have data of their own.
+    fn own_data(&self) -> Option<Arc<R>> {
+        self.raw.clone().filter(|_| !R::SHARES_DATA)
+    }
+
     /// Puts `count` new messages into the outbox.
-    async fn queue(&self, count: usize) {
+    async fn queue(&self, count: usize, raw: Option<Arc<R>>) {
         const AT_ONCE: usize = 512;
         let size = Size { batch: AT_ONCE, callers: 4, calls: count.div_ceil(AT_ONCE) };
         let numbers = self.numbers(size.calls * AT_ONCE);
-        self.record(&numbers, size, None).await;
-        self.confirm(&numbers, size, None).await;
+        self.record(&numbers, size, raw.clone()).await;
+        self.confirm(&numbers, size, raw).await;
     }
 
     /// Empties the outbox.
-    async fn drain(&self) {
+    async fn drain(&self, raw: Option<Arc<R>>) {
         let size = Size { batch: 512, callers: 4, calls: 4 };
-        while self.lease_and_settle(size, None).await.items_per_second > 0.0 {}
+        while self.lease_and_settle(size, raw.clone()).await.items_per_second > 0.0 {}
     }
 
     fn row(&self, pending: u64, operation: &'static str, size: Size, turns: Turns) -> Row {

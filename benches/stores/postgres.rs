@@ -140,6 +140,8 @@ impl RawStatements {
 }
 
 impl Raw for RawStatements {
+    const SHARES_DATA: bool = true;
+
     async fn record(&self, numbers: Vec<u64>) {
         let sids: Vec<Vec<u8>> = numbers.iter().map(|number| packed(*number)).collect();
         let keys: Vec<Uuid> = numbers.iter().map(|number| Uuid(*key(*number).as_bytes())).collect();
