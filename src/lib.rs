@@ -65,7 +65,7 @@
 //! | `simulator` | | a Twilio that runs in process |
 //! | `sqlite` | | [`store`]`::SqliteStore`, with SQLite built in; `sqlite-unbundled` links another |
 //! | `postgres` | | [`store`]`::PostgresStore` |
-//! | `redis` | | [`store`]`::RedisStore` |
+//! | `redis`, `redis-rustls` | | [`store`]`::RedisStore`; the second over TLS |
 //! | `test-util` | | a clock that a test owns, and the conformance suite for stores |
 //!
 //! [Twilio's Message Feedback]: https://www.twilio.com/docs/messaging/guides/send-message-feedback-to-twilio

@@ -9,20 +9,18 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
 use futures_util::FutureExt;
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
 
-use crate::support::{LONG, soon};
+use crate::support::soon;
 
 pub struct Chrome {
-    pub page: Client,
-    /// Of the session, for what WebDriver's own commands lack.
+    client: reqwest::Client,
+    /// Where the commands to the session go (W3C WebDriver).
     session: String,
     /// Ends with this.
     _driver: Child,
@@ -38,12 +36,11 @@ impl Chrome {
         if outcome.is_err() {
             chrome.screenshot(&format!("failed-{name}")).await;
         }
-        let closed = chrome.page.clone().close().await;
+        let _ = chrome.client.delete(&chrome.session).send().await;
         let _ = fs::remove_dir_all(&profile);
         if let Err(panic) = outcome {
             resume_unwind(panic);
         }
-        closed.expect("the browser ends");
     }
 
     async fn start(profile: &Path) -> Self {
@@ -61,30 +58,43 @@ impl Chrome {
             "--disable-sync",
             &profile,
         ];
-        let Value::Object(capabilities) = json!({
+        let capabilities = json!({
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL" },
-        }) else {
-            unreachable!("it is an object")
+        });
+        let mut chrome = Self {
+            client: reqwest::Client::new(),
+            session: format!("{url}/session"),
+            _driver: driver,
         };
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        builder.capabilities(capabilities);
-        let page = soon("Chromium", builder.connect(&url)).await.expect("a browser");
-        let id = page.session_id().await.expect("a session").expect("a session's id");
-        Self { page, session: format!("{url}/session/{id}"), _driver: driver }
+        let body = json!({ "capabilities": { "alwaysMatch": capabilities } });
+        let created = chrome.try_command("", body).await.expect("a session");
+        let id = created["sessionId"].as_str().expect("a session's id");
+        chrome.session = format!("{}/{id}", chrome.session);
+        chrome
+    }
+
+    /// The answer to a command, or the error that it names.
+    async fn try_command(&self, path: &str, body: Value) -> Result<Value, String> {
+        let request = self.client.post(format!("{}{path}", self.session)).json(&body).send();
+        let mut answer: Value = soon(path, request).await.expect(path).json().await.expect(path);
+        match answer["value"]["error"].as_str() {
+            Some(error) => Err(format!("{path}: {error}")),
+            None => Ok(answer["value"].take()),
+        }
     }
 
     async fn command(&self, path: &str, body: Value) -> Value {
-        let request =
-            reqwest::Client::new().post(format!("{}/{path}", self.session)).json(&body).send();
-        let answer: Value = soon(path, request).await.expect(path).json().await.expect(path);
-        assert!(answer["value"]["error"].is_null(), "{path}: {answer}");
-        answer["value"].clone()
+        self.try_command(path, body).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn goto(&self, url: &str) {
+        self.command("/url", json!({ "url": url })).await;
     }
 
     /// A command of the browser's own protocol.
     async fn cdp(&self, command: &str, params: Value) -> Value {
-        self.command("goog/cdp/execute", json!({ "cmd": command, "params": params })).await
+        self.command("/goog/cdp/execute", json!({ "cmd": command, "params": params })).await
     }
 
     pub async fn look(&self, width: u32, height: u32, scheme: &str) {
@@ -98,7 +108,7 @@ impl Chrome {
 
     /// What the console was told; an error that a page ran into is among it.
     pub async fn console(&self) -> Vec<String> {
-        let log = self.command("se/log", json!({ "type": "browser" })).await;
+        let log = self.command("/se/log", json!({ "type": "browser" })).await;
         let entries = log.as_array().expect("a list");
         entries.iter().map(|entry| entry["message"].to_string()).collect()
     }
@@ -115,18 +125,41 @@ impl Chrome {
         file
     }
 
-    /// Waits for an element.
-    pub async fn find(&self, css: &str) -> Element {
-        let found = self.page.wait().at_most(LONG).for_element(Locator::Css(css)).await;
-        found.unwrap_or_else(|error| panic!("no {css}: {error}"))
+    /// Waits for an element; answers where commands to it go.
+    pub async fn find(&self, css: &str) -> String {
+        /// What WebDriver calls a reference to an element.
+        const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+        let by_css = json!({ "using": "css selector", "value": css });
+        let found = async {
+            loop {
+                if let Ok(found) = self.try_command("/element", by_css.clone()).await {
+                    return found;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let found = soon(css, found).await;
+        format!("/element/{}", found[ELEMENT].as_str().expect("an element"))
+    }
+
+    /// Types into an element.
+    pub async fn types(&self, css: &str, text: &str) {
+        let field = self.find(css).await;
+        self.command(&format!("{field}/value"), json!({ "text": text })).await;
+    }
+
+    /// Clicks an element.
+    pub async fn click(&self, css: &str) {
+        let element = self.find(css).await;
+        self.command(&format!("{element}/click"), json!({})).await;
     }
 
     /// Waits until the script, an expression, is true. It is asked anew each
     /// time, because pages come and go.
     pub async fn wait_for(&self, expression: &str) {
-        let script = format!("return Boolean({expression})");
         let is_true = async {
-            while self.page.execute(&script, Vec::new()).await.ok() != Some(Value::Bool(true)) {
+            let expression = format!("Boolean({expression})");
+            while self.ask(&expression).await != Ok(Value::Bool(true)) {
                 tokio::task::yield_now().await;
             }
         };
@@ -135,8 +168,12 @@ impl Chrome {
 
     /// What an expression is.
     pub async fn value(&self, expression: &str) -> Value {
-        let script = format!("return {expression}");
-        self.page.execute(&script, Vec::new()).await.expect("a value")
+        self.ask(expression).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn ask(&self, expression: &str) -> Result<Value, String> {
+        let script = json!({ "script": format!("return {expression}"), "args": [] });
+        self.try_command("/execute/sync", script).await
     }
 }
 

@@ -41,7 +41,7 @@ async fn both_ways((width, height, scheme): Look) {
     let world = World::new().await;
     Chrome::run(&name, async |chrome| {
         chrome.look(width, height, scheme).await;
-        chrome.page.goto(&world.url).await.expect("the site");
+        chrome.goto(&world.url).await;
         let person = Person { chrome, world: &world, name: &name };
         person.fits("1-start").await;
         person.signs_in_by_the_link().await;
@@ -112,12 +112,11 @@ impl Person<'_> {
 
     /// Types, and presses Enter.
     async fn types(&self, field: &str, text: &str) {
-        let field = self.chrome.find(field).await;
-        field.send_keys(&format!("{text}\u{e007}")).await.expect("keys");
+        self.chrome.types(field, &format!("{text}\u{e007}")).await;
     }
 
     async fn press(&self, button: &str) {
-        self.chrome.find(button).await.click().await.expect("a click");
+        self.chrome.click(button).await;
     }
 
     /// The newest text, once the phone shows as many.
