@@ -67,6 +67,10 @@ impl Subject for ThreeMasters {
         Some(builder.connect_cluster(cluster().urls()).await.expect("a connection"))
     }
 
+    fn histories(&self) -> u64 {
+        10
+    }
+
     fn capabilities(&self) -> Capabilities {
         capabilities()
     }

@@ -129,7 +129,8 @@ async fn chaos(f: &Fixture, seed: u64) {
         assert_eq!(f.settle(&entry, SettledAs::Delivered).await, SettleOutcome::Settled);
     }
     f.advance(RETENTION * 24 * 60);
-    f.expire(100_000).await;
+    // One that has just begun: it need not know where another's looks have come to.
+    f.again().await.unwrap_or_else(|_| f.clone()).expire(100_000).await;
     assert_eq!(f.counts().await.outbox, 0);
     if f.capabilities().exact_expiry {
         f.sizes(0, 0, 0).await;

@@ -40,11 +40,11 @@ pub trait Subject: Send + Sync + 'static {
     }
 
     /// How many generated histories the store is put through unless the
-    /// environment variable `STORE_CONFORMANCE_HISTORIES` says another number: 40
+    /// environment variable `STORE_CONFORMANCE_HISTORIES` says another number: 20
     /// by default, which suits a server. A store that answers in microseconds
     /// can afford ten times as many.
     fn histories(&self) -> u64 {
-        40
+        20
     }
 
     /// Confirms `target` inside a transaction and leaves that open, as an

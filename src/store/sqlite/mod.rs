@@ -3,18 +3,17 @@
 //! ```
 //! use tower_message_feedback::store::SqliteStore;
 //!
-//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let directory = std::env::temp_dir().join(format!("tmf-doc-{}", std::process::id()));
 //! # std::fs::create_dir_all(&directory)?;
 //! # let path = directory.join("feedback.db");
-//! # runtime.block_on(async {
 //! SqliteStore::migrate(&path).await?;
 //! let store = SqliteStore::open(&path).await?;
 //! # drop(store);
-//! # Ok::<(), tower_message_feedback::store::StoreError>(())
-//! # })?;
 //! # std::fs::remove_dir_all(directory)?;
-//! # Ok::<(), std::io::Error>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! Cargo features: `sqlite` builds SQLite in; `sqlite-unbundled` links the one
