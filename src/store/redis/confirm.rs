@@ -1,5 +1,3 @@
-use std::collections::HashSet;
-
 use super::{
     RedisStore, RedisStoreError,
     index::Contest,
@@ -27,19 +25,18 @@ impl RedisStore {
         let mut outcomes = Vec::with_capacity(targets.len());
         // Ids and messages go in runs, so that each sees what the one before did.
         for run in targets.chunk_by(|a, b| is_message(a) == is_message(b)) {
-            let messages: Vec<&TrackedMessage> = run
+            let messages: Vec<TrackedMessage> = run
                 .iter()
                 .filter_map(|target| match target {
-                    ConfirmTarget::Message(message) => Some(message),
+                    ConfirmTarget::Message(message) => Some(message.clone()),
                     ConfirmTarget::Id { .. } => None,
                 })
                 .collect();
             outcomes.extend(match messages.is_empty() {
                 true => self.confirm_ids(layout, run).await?,
                 false => {
-                    let messages: Vec<TrackedMessage> = messages.into_iter().cloned().collect();
                     let mut outcomes = Vec::with_capacity(messages.len());
-                    for run in runs(&messages) {
+                    for run in runs(&messages, |message| [message.sid]) {
                         outcomes.extend(self.confirm_messages(layout, run).await?);
                     }
                     outcomes
@@ -54,12 +51,23 @@ impl RedisStore {
         layout: &Layout,
         targets: &[ConfirmTarget],
     ) -> Result<Vec<ConfirmOutcome>, RedisStoreError> {
+        // The newest under two keys takes two steps, all else one.
+        let in_two_steps = |target: &ConfirmTarget| match target {
+            ConfirmTarget::Id { keys, resends } => {
+                *resends == Resends::Newest && keys.previous.is_some()
+            }
+            ConfirmTarget::Message(_) => false,
+        };
+        if !targets.iter().any(in_two_steps) {
+            return self.confirm_run(layout, targets).await;
+        }
+        let keys = |target: &ConfirmTarget| match target {
+            ConfirmTarget::Id { keys, .. } => keys.iter().collect(),
+            ConfirmTarget::Message(_) => Vec::new(),
+        };
         let mut outcomes = Vec::with_capacity(targets.len());
-        let mut rest = targets;
-        while !rest.is_empty() {
-            let (run, more) = rest.split_at(alone(rest));
+        for run in runs(targets, keys) {
             outcomes.extend(self.confirm_run(layout, run).await?);
-            rest = more;
         }
         Ok(outcomes)
     }
@@ -180,25 +188,6 @@ impl RedisStore {
             })
             .collect()
     }
-}
-
-/// How many of the targets, from the first, come before one that has a key of
-/// theirs and may be decided before them: the newest under two keys takes two steps.
-fn alone(targets: &[ConfirmTarget]) -> usize {
-    let in_two_steps = |target: &ConfirmTarget| matches!(target, ConfirmTarget::Id { keys, resends: Resends::Newest } if keys.previous.is_some());
-    if !targets.iter().any(in_two_steps) {
-        return targets.len();
-    }
-    let mut seen = HashSet::new();
-    let repeats = targets.iter().position(|target| match target {
-        ConfirmTarget::Id { keys, .. } => {
-            let known = keys.iter().any(|key| seen.contains(&key));
-            seen.extend(keys.iter());
-            known
-        }
-        ConfirmTarget::Message(_) => false,
-    });
-    repeats.unwrap_or(targets.len())
 }
 
 /// The hash of a key, for those that look for a message under it.

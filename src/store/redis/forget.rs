@@ -1,7 +1,4 @@
-use super::{
-    RedisStore, RedisStoreError, answer, confirm::key_item, layout::Layout, lookup::sid_item,
-    script::Op,
-};
+use super::{RedisStore, RedisStoreError, answer, confirm::key_item, lookup::sid_item, script::Op};
 use crate::{MessageSid, store::ForgetTarget};
 
 impl RedisStore {
@@ -47,27 +44,6 @@ impl RedisStore {
             gone.extend(messages);
         }
         self.unindex(layout, &gone).await?;
-        self.index_again(layout, gone).await?;
         Ok(removed)
-    }
-
-    /// Gives the lines back to what was recorded anew while they were removed.
-    async fn index_again(
-        &self,
-        layout: &Layout,
-        gone: Vec<Vec<u8>>,
-    ) -> Result<(), RedisStoreError> {
-        let wanted = gone
-            .iter()
-            .map(|line| {
-                let (hash, sid) = line.split_first_chunk()?;
-                Some((*hash, MessageSid::unpack(sid)?))
-            })
-            .collect::<Option<Vec<_>>>()
-            .ok_or(RedisStoreError::unreadable("a SID"))?;
-        let found = self.find_sids(layout, &wanted).await?;
-        let anew: Vec<_> =
-            gone.into_iter().zip(found).filter_map(|(line, found)| found.map(|_| line)).collect();
-        self.index_long(layout, &anew).await
     }
 }

@@ -107,13 +107,19 @@ impl RedisStore {
         self.index(layout, b'l', &read(queued)?).await.map(drop)
     }
 
-    /// Removes the lines of `hash and SID`.
+    /// Removes the lines of `hash and SID`, but for those of what was recorded anew
+    /// meanwhile.
     pub(super) async fn unindex(
         &self,
         layout: &Layout,
         gone: &[Vec<u8>],
     ) -> Result<(), RedisStoreError> {
-        self.index(layout, b'd', &read(gone)?).await.map(drop)
+        let mut lines = read(gone)?;
+        self.index(layout, b'd', &lines).await?;
+        let wanted: Vec<_> = lines.iter().map(|line| (line.hash, line.sid)).collect();
+        let mut found = self.find_sids(layout, &wanted).await?.into_iter();
+        lines.retain(|_| found.next().flatten().is_some());
+        self.index(layout, b'l', &lines).await.map(drop)
     }
 
     /// Where each of the SIDs may be.

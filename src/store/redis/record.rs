@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::{collections::HashSet, hash::Hash as StdHash};
 
 use tracing::warn;
 
@@ -34,7 +34,7 @@ impl RedisStore {
         }
         let layout = self.layout().await?;
         let mut outcomes = Vec::with_capacity(messages.len());
-        for run in runs(messages) {
+        for run in runs(messages, |message| [message.sid]) {
             outcomes.extend(self.record_run(layout, run).await?);
         }
         Ok(outcomes)
@@ -151,14 +151,21 @@ fn origin(message: &TrackedMessage) -> Origin {
     (message.base_url.clone(), message.label.clone())
 }
 
-/// Messages in runs in which no SID comes twice: its second message takes fewer
-/// steps than the first where only the first has to take the SID over.
-pub(super) fn runs(messages: &[TrackedMessage]) -> impl Iterator<Item = &[TrackedMessage]> {
-    let mut seen = HashSet::with_capacity(messages.len());
-    let mut rest = messages;
+/// A batch in runs in which no two items share a key. Items of a run are decided
+/// together, and of two that share one the second may take fewer steps than the first.
+pub(super) fn runs<'a, T, K: Eq + StdHash, I: IntoIterator<Item = K>>(
+    batch: &'a [T],
+    keys: impl Fn(&'a T) -> I,
+) -> impl Iterator<Item = &'a [T]> {
+    let mut seen = HashSet::with_capacity(batch.len());
+    let mut rest = batch;
     std::iter::from_fn(move || {
         seen.clear();
-        let repeats = rest.iter().position(|message| !seen.insert(message.sid));
+        let repeats = rest.iter().position(|item| {
+            let repeats = keys(item).into_iter().any(|key| seen.contains(&key));
+            seen.extend(keys(item));
+            repeats
+        });
         let (run, more) = rest.split_at(repeats.unwrap_or(rest.len()));
         rest = more;
         (!run.is_empty()).then_some(run)
