@@ -36,11 +36,12 @@ impl Chrome {
         if outcome.is_err() {
             chrome.screenshot(&format!("failed-{name}")).await;
         }
-        let _ = chrome.client.delete(&chrome.session).send().await;
+        let closed = chrome.client.delete(&chrome.session).send().await;
         let _ = fs::remove_dir_all(&profile);
         if let Err(panic) = outcome {
             resume_unwind(panic);
         }
+        closed.and_then(reqwest::Response::error_for_status).expect("the browser ends");
     }
 
     async fn start(profile: &Path) -> Self {
