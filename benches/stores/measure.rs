@@ -213,7 +213,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
             let mut turns = Turns::default();
             for _ in 0..TURNS {
                 for raw in self.in_turn() {
-                    let data = raw.clone().and_then(|_| self.own_data());
+                    let data = raw.clone().filter(|_| !R::SHARES_DATA);
                     self.queue(turn.calls * turn.batch, data.clone()).await;
                     let figures = self.lease_and_settle(turn, raw.clone()).await;
                     turns.add(raw.is_some(), figures);

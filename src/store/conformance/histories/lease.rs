@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    model::{Entry, Model},
+    model::Model,
     step::{Step, ensure, same},
 };
 use crate::{
@@ -59,12 +59,15 @@ pub(super) fn check_lease(
     }
     if capabilities.exact_next_due {
         // Leased before a step back, it may be looked at when it is due again, too.
-        let again = |entry: &&&Entry| entry.due_first_at > now;
-        let first = later.iter().filter(again).map(|entry| entry.due_first_at.since(now)).min();
+        let again = later.iter().map(|entry| match entry.due_first_at > now {
+            true => entry.due_first_at.since(now),
+            false => entry.due_at.since(now),
+        });
+        let again: Option<Duration> = again.min();
         let next: Option<Duration> = later.iter().map(|entry| entry.due_at.since(now)).min();
         let answered = answer.next_due;
         ensure!(
-            answered == next || answered == next.min(first.or(next)),
+            answered == next || answered == again,
             "lease: next_due: {answered:?} instead of {next:?}"
         );
     }
