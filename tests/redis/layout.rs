@@ -8,7 +8,7 @@ use tower_message_feedback::store::{
 
 use crate::{
     servers::Redis,
-    support::{cluster, lease, message, open, patient, queue, target},
+    support::{cluster, lease, message, open, patient, queue, sid, target},
 };
 
 /// Keys by their hash tags.
@@ -67,10 +67,7 @@ async fn what_waits_and_what_was_delivered_lies_in_packed_lists() {
     fill(&store).await;
     let mut packed = 0;
     for keys in by_tag(&server, "tmf").into_values() {
-        for key in keys
-            .iter()
-            .filter(|key| key.rsplit(':').next().is_some_and(|b| b.parse::<u32>().is_ok()))
-        {
+        for key in keys.iter().filter(|key| kind(key).parse::<u32>().is_ok()) {
             let encoding = server.cli(&["object", "encoding", key]);
             // Dead letters, with their failures, are longer than Redis packs.
             if encoding.trim() == "listpack" || encoding.trim() == "ziplist" {
@@ -98,13 +95,21 @@ async fn nothing_is_left_of_what_was_forgotten() {
         .collect();
     let removed = store.forget(&targets).await.expect("an answer");
     assert_eq!(removed.iter().sum::<usize>(), 2300);
-    let left: Vec<String> = by_tag(&server, "tmf")
+    let (fences, left): (Vec<String>, Vec<String>) = by_tag(&server, "tmf")
         .into_values()
         .flatten()
-        .filter(|key| {
-            let kind = key.rsplit(':').next().unwrap_or_default();
-            !["g", "i", "n", "c", "meta", "names", "numbers"].contains(&kind)
-        })
-        .collect();
+        .filter(|key| !["g", "i", "n", "c", "meta", "names", "numbers"].contains(&kind(key)))
+        .partition(|key| kind(key).starts_with('f'));
     assert!(left.is_empty(), "{left:?}");
+    // Their names are digests, and they end within the hour.
+    for fence in fences {
+        let digest = &kind(&fence)[1..];
+        assert!(ids.iter().all(|n| !sid(*n).to_string().contains(digest)), "{fence}");
+        let ttl: i64 = server.cli(&["ttl", &fence]).trim().parse().expect("a number");
+        assert!((1..=3600).contains(&ttl), "{fence} lasts {ttl} seconds");
+    }
+}
+
+fn kind(key: &str) -> &str {
+    key.rsplit(':').next().unwrap_or_default()
 }

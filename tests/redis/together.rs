@@ -3,12 +3,12 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use tower_message_feedback::store::{
-    Attempts, ConfirmOutcome, FeedbackStore, SettleOutcome, SettledAs, Settlement,
+    Attempts, ConfirmOutcome, FeedbackStore, ForgetTarget, SettleOutcome, SettledAs, Settlement,
 };
 
 use crate::{
     servers::Redis,
-    support::{confirm, lease, message, open, target},
+    support::{confirm, key, lease, message, open, sid, target},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -75,4 +75,27 @@ async fn a_confirm_is_seen_by_the_next_lease_of_any_object() {
         confirming.confirm(&[target(n)]).await.expect("an answer");
         assert_eq!(lease(leasing, 10).await.len(), 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_recorded_while_it_is_forgotten_is_found_by_its_sid() {
+    const ROUNDS: u64 = 1_500;
+    let server = Redis::start();
+    let store = Arc::new(open(&server).await);
+    let mut kept = 0;
+    for n in 0..ROUNDS {
+        let again = message(n);
+        store.record(std::slice::from_ref(&again)).await.expect("an answer");
+        let forgetting = store.clone();
+        let forgetting = tokio::spawn(async move {
+            forgetting.forget(&[ForgetTarget::Message(sid(n))]).await.expect("an answer")
+        });
+        store.record(&[again]).await.expect("an answer");
+        forgetting.await.expect("no panic");
+        let by_id = store.lookup(&[key(n).into()]).await.expect("an answer").remove(0);
+        let by_sid = store.by_sid(&[sid(n)]).await.expect("an answer").remove(0);
+        assert_eq!(by_id.len(), usize::from(by_sid.is_some()), "round {n}");
+        kept += by_id.len();
+    }
+    assert!(kept > 0, "the two never met");
 }

@@ -8,16 +8,18 @@
 //! still on its way is refused there.
 
 use super::{
-    RedisStore, RedisStoreError, answer,
-    layout::{Hash, Layout, digest_of},
+    BATCH, RedisStore, RedisStoreError, answer,
+    layout::{Hash, Layout, SidDigest, digest_of},
     packed::Reader,
+    record::ATTEMPTS,
     script::Op,
 };
 use crate::{MessageSid, Timestamp, store::TrackedMessage};
 
 /// What the index says of a SID.
 pub(super) struct Claim {
-    /// How many claims had been taken over in its shard.
+    /// It rises with every claim of its shard that is repeated, taken over or about
+    /// to be removed.
     pub(super) number: [u8; 6],
     /// Who claims it; the last has it.
     pub(super) hashes: Vec<Hash>,
@@ -29,6 +31,13 @@ pub(super) struct Indexed {
     pub(super) hash: Hash,
     /// Until when, in seconds.
     pub(super) until: [u8; 4],
+}
+
+/// Which record is to be kept out, as long as its claim has a lower number.
+struct Fence {
+    sid: MessageSid,
+    hash: Hash,
+    number: [u8; 6],
 }
 
 /// What becomes of a message whose SID another hash has.
@@ -53,14 +62,16 @@ impl RedisStore {
         letter: u8,
         lines: &[Indexed],
     ) -> Result<Vec<Claim>, RedisStoreError> {
-        let items = lines.iter().map(|line| {
-            let digest = digest_of(line.sid);
-            let mut item = vec![letter];
-            item.extend(digest);
-            item.extend(line.hash);
-            item.extend(line.until);
-            (layout.shard_of_digest(digest), item)
-        });
+        let items = lines.iter().map(|line| item(letter, line, &line.until));
+        self.index_items(layout, items).await
+    }
+
+    async fn index_items(
+        &self,
+        layout: &Layout,
+        items: impl Iterator<Item = (SidDigest, Vec<u8>)>,
+    ) -> Result<Vec<Claim>, RedisStoreError> {
+        let items = items.map(|(digest, item)| (layout.shard_of_digest(digest), item));
         let batches = self.batches(layout, Op::Index, &[], items);
         let answers = self.connection.run(&batches.calls).await?;
         batches
@@ -107,19 +118,69 @@ impl RedisStore {
         self.index(layout, b'l', &read(queued)?).await.map(drop)
     }
 
-    /// Removes the lines of `hash and SID`, but for those of what was recorded anew
-    /// meanwhile.
+    /// Removes the lines of `hash and SID`, but for those that lead to what was
+    /// recorded anew.
     pub(super) async fn unindex(
         &self,
         layout: &Layout,
         gone: &[Vec<u8>],
     ) -> Result<(), RedisStoreError> {
-        let mut lines = read(gone)?;
-        self.index(layout, b'd', &lines).await?;
-        let wanted: Vec<_> = lines.iter().map(|line| (line.hash, line.sid)).collect();
-        let mut found = self.find_sids(layout, &wanted).await?.into_iter();
-        lines.retain(|_| found.next().flatten().is_some());
-        self.index(layout, b'l', &lines).await.map(drop)
+        // No more than one call gets of a shard: each call raises its number.
+        for gone in gone.chunks(BATCH) {
+            let mut lines = read(gone)?;
+            // A line that leads nowhere does no harm, and ends by itself.
+            for _ in 0..ATTEMPTS {
+                lines = self.remove(layout, lines).await?;
+                if lines.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes lines; answers those that somebody claimed meanwhile.
+    ///
+    /// A record that is under way may count on its line. It is fenced off first,
+    /// unless it has come already; one that claims the line later raises the number.
+    async fn remove(
+        &self,
+        layout: &Layout,
+        lines: Vec<Indexed>,
+    ) -> Result<Vec<Indexed>, RedisStoreError> {
+        let claims = self.index(layout, b'x', &lines).await?;
+        let numbered: Vec<_> =
+            lines.into_iter().zip(claims).map(|(line, claim)| (line, claim.number)).collect();
+        let fences = numbered.iter().map(|(line, number)| Fence {
+            sid: line.sid,
+            hash: line.hash,
+            number: *number,
+        });
+        let mut fenced = self.fence(layout, fences).await?.into_iter();
+        let mut unused = numbered;
+        unused.retain(|_| fenced.next() == Some(true));
+        let items = unused.iter().map(|(line, number)| item(b'd', line, number));
+        let now = self.index_items(layout, items).await?;
+        let claimed = |((line, number), claim): ((Indexed, [u8; 6]), Claim)| {
+            (claim.number != number).then_some(line)
+        };
+        Ok(unused.into_iter().zip(now).filter_map(claimed).collect())
+    }
+
+    /// Keeps records out whose claim has a lower number; answers for each whether
+    /// it is kept out, or was there already.
+    async fn fence(
+        &self,
+        layout: &Layout,
+        fences: impl IntoIterator<Item = Fence>,
+    ) -> Result<Vec<bool>, RedisStoreError> {
+        let items = fences.into_iter().map(|fence| {
+            let item = [&fence.hash[..], &fence.number, &fence.sid.pack()].concat();
+            (layout.shard_of_hash(fence.hash), item)
+        });
+        let batches = self.batches(layout, Op::Fence, &[], items);
+        let answers = self.connection.run(&batches.calls).await?;
+        Ok(batches.letters(answers)?.0.into_iter().map(|letter| letter == b'F').collect())
     }
 
     /// Where each of the SIDs may be.
@@ -157,23 +218,19 @@ impl RedisStore {
         let open: Vec<usize> = (0..others.len()).filter(|at| decided[*at].is_none()).collect();
         let lines: Vec<Indexed> = open.iter().map(|at| line(&messages[others[*at].0])).collect();
         // Whoever claims it by now is fenced off.
-        let mut fenced: Vec<(usize, Hash, [u8; 6])> = Vec::new();
+        let (mut rivals, mut fences) = (Vec::new(), Vec::new());
         for ((at, own), claim) in
             open.iter().zip(&lines).zip(self.index(layout, b't', &lines).await?)
         {
-            let others = claim.hashes.into_iter().filter(|hash| *hash != own.hash);
-            fenced.extend(others.map(|hash| (*at, hash, claim.number)));
+            for hash in claim.hashes.into_iter().filter(|hash| *hash != own.hash) {
+                rivals.push((*at, hash));
+                fences.push(Fence { sid: sid(*at), hash, number: claim.number });
+            }
             decided[*at] = Some(Contest::Won(claim.number));
         }
-        let items = fenced.iter().map(|(at, hash, number)| {
-            let item = [&hash[..], number, &sid(*at).pack()].concat();
-            (layout.shard_of_hash(*hash), item)
-        });
-        let batches = self.batches(layout, Op::Fence, &[], items);
-        let answers = self.connection.run(&batches.calls).await?;
         let mut given_back = Vec::new();
-        for ((at, hash, _), letter) in fenced.into_iter().zip(batches.letters(answers)?.0) {
-            if letter == b'P' {
+        for ((at, hash), fenced) in rivals.into_iter().zip(self.fence(layout, fences).await?) {
+            if !fenced {
                 // Recorded between the look and the fence.
                 given_back.push(Indexed { hash, ..line(&messages[others[at].0]) });
                 decided[at] = Some(Contest::Here(hash));
@@ -182,6 +239,12 @@ impl RedisStore {
         self.index(layout, b't', &given_back).await?;
         decided.into_iter().collect::<Option<_>>().ok_or(RedisStoreError::contended())
     }
+}
+
+/// What the index is asked about a line.
+fn item(letter: u8, line: &Indexed, more: &[u8]) -> (SidDigest, Vec<u8>) {
+    let digest = digest_of(line.sid);
+    (digest, [&[letter][..], &digest, &line.hash, more].concat())
 }
 
 /// The line of a message.

@@ -1,5 +1,5 @@
--- Keeps records out whose claim was taken over. ARGV[3…]: hash 4, the number of
--- the taking over 6, SID. Answers a letter for each: Present, if it is recorded
+-- Keeps records out whose claim was taken over or removed. ARGV[3…]: hash 4, the
+-- number of that 6, SID. Answers a letter for each: Present, if it is recorded
 -- already, or Fenced.
 local answers = {}
 for i = 3, #ARGV do
@@ -9,7 +9,7 @@ for i = 3, #ARGV do
   else
     -- For longer than any command is under way. An older one that comes late must
     -- not let back in what a newer one keeps out.
-    local key = base .. 'f' .. wanted
+    local key = fence_of(wanted)
     call('SET', key, math.max(number, tonumber(call('GET', key) or 0)), 'PX', 3600000)
     answers[#answers + 1] = 'F'
   end

@@ -72,9 +72,12 @@ local function places(hash)
   return found
 end
 
+-- The fence of a SID. It outlives what was forgotten, so that its name tells no SID.
+local function fence_of(wanted) return base .. 'f' .. sub(redis.sha1hex(wanted), 1, 16) end
+
 -- Whether the claim of a SID with this number was taken over.
 local function is_fenced(wanted, number)
-  local fence = call('GET', base .. 'f' .. wanted)
+  local fence = call('GET', fence_of(wanted))
   return fence and tonumber(fence) > unpack_from('>I6', number)
 end
 
