@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::Request;
+use http::{Method, Request};
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
@@ -12,12 +12,12 @@ use tower_message_feedback::{
     store::FeedbackStore,
 };
 
-use crate::load::account;
+use crate::{load::account, table::Table};
 
-const CONFIRMS: usize = 200;
+const CONFIRMS: usize = 400;
 
-/// The 50th and the 95th percentile.
-pub(crate) async fn confirm_to_post(store: impl FeedbackStore) -> (Duration, Duration) {
+/// Takes the time of each, in turns with that of a POST that a task makes at once.
+pub(crate) async fn confirm_to_post(name: &str, store: impl FeedbackStore, table: &mut Table) {
     let twilio = Simulator::new();
     let server = twilio.serve().await.expect("a free port");
     let credentials = Credentials::auth_token(&account().to_string(), "token");
@@ -28,28 +28,106 @@ pub(crate) async fn confirm_to_post(store: impl FeedbackStore) -> (Duration, Dur
         .store(store)
         .build()
         .expect("a handle");
-    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let client = feedback.provide_layer().layer(client);
-    let mut took = Vec::new();
+    let bare = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+    let client = feedback.provide_layer().layer(bare.clone());
+    let posts = format!("{}/Accounts/{}/Messages", server.base_url(), account());
+    let (mut ours, mut floor) = (Times::default(), Times::default());
     for number in 0..CONFIRMS {
         let id = format!("idle {number}");
-        let uri = format!("{}/Accounts/{}/Messages.json", server.base_url(), account());
-        let request = Request::post(uri)
-            .header("authorization", "Bearer x")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .extension(CorrelationId::from(id.as_str()))
-            .body(Full::from("To=%2B15558675310&From=%2B15557122661&Body=x"))
-            .expect("a request");
-        let response = client.clone().oneshot(request).await.expect("an answer");
-        assert_eq!(response.status(), 201);
+        let create = post(&format!("{posts}.json"), "To=%2B15558675310&From=%2B15557122661&Body=x");
+        let (mut parts, body) = create.into_parts();
+        parts.extensions.insert(CorrelationId::from(id.as_str()));
+        let response = client.clone().oneshot(Request::from_parts(parts, body)).await;
+        assert_eq!(response.expect("an answer").status(), 201);
+        let message = twilio.messages().pop().expect("a message");
+        let reports = |twilio: &Simulator| {
+            twilio.message(message.sid()).map_or(0, |message| message.feedback_count())
+        };
+
         // Long enough for the dispatcher to have gone to sleep.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let began = Instant::now();
-        assert_eq!(feedback.confirm(id).await, Confirmation::Queued);
-        twilio.wait_until(|twilio| twilio.confirmed().len() > number).await;
-        took.push(began.elapsed());
+        let timer = Timer::start();
+        // A disk that stalls makes it late, and it is deferred.
+        let said = feedback.confirm(id).await;
+        assert!(matches!(said, Confirmation::Queued | Confirmation::Deferred), "{said:?}");
+        twilio.wait_until(|twilio| reports(twilio) > 0).await;
+        ours.add(timer);
+
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let uri = format!("{posts}/{}/Feedback.json", message.sid());
+        let request = post(&uri, "Outcome=confirmed");
+        let timer = Timer::start();
+        let call = tokio::spawn(bare.clone().oneshot(request));
+        twilio.wait_until(|twilio| reports(twilio) > 1).await;
+        floor.add(timer);
+        let response = call.await.expect("no panic").expect("an answer");
+        assert!(response.status().is_success());
     }
     feedback.shutdown(Duration::from_secs(5)).await;
-    took.sort();
-    (took[CONFIRMS / 2], took[CONFIRMS * 95 / 100])
+    table.note(format!(
+        "{name}: confirm to POST when idle: {}; a bare POST: {}",
+        ours.said(),
+        floor.said()
+    ));
+}
+
+fn post(uri: &str, form: &'static str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(Method::POST)
+        .uri(uri)
+        .header("authorization", "Bearer x")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::from(form))
+        .expect("a request")
+}
+
+struct Timer {
+    began: Instant,
+    stolen: u64,
+}
+
+impl Timer {
+    fn start() -> Self {
+        Self { stolen: stolen(), began: Instant::now() }
+    }
+}
+
+/// How long the host of a virtual machine gave its processors to others, in ticks,
+/// where the system says so.
+fn stolen() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    stat.split_whitespace().nth(8).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+}
+
+#[derive(Default)]
+struct Times {
+    all: Vec<Duration>,
+    /// Of those during which no processor was taken away.
+    quiet: Vec<Duration>,
+}
+
+impl Times {
+    fn add(&mut self, timer: Timer) {
+        let took = timer.began.elapsed();
+        self.all.push(took);
+        if stolen() == timer.stolen {
+            self.quiet.push(took);
+        }
+    }
+
+    fn said(mut self) -> String {
+        let percentiles = |times: &mut Vec<Duration>| {
+            times.sort();
+            let at = |share: usize| times.get(times.len() * share / 100).copied();
+            let [p50, p95] = [50, 95].map(|share| at(share).unwrap_or_default());
+            format!("p50 {p50:.1?} p95 {p95:.1?}")
+        };
+        let (all, quiet) = (self.all.len(), self.quiet.len());
+        format!(
+            "{} ({} of {all} with no time stolen: {})",
+            percentiles(&mut self.all),
+            quiet,
+            percentiles(&mut self.quiet)
+        )
+    }
 }

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use serde::Serialize;
 use tower_message_feedback::{
     AccountSid, BaseUrl, CorrelationKey, MessageSid, Timestamp,
     store::{ConfirmTarget, Resends, TrackedMessage},
@@ -59,7 +58,7 @@ pub(crate) fn target(number: u64) -> ConfirmTarget {
 }
 
 /// What a run of many calls showed.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Figures {
     pub(crate) items_per_second: f64,
     pub(crate) p50_us: f64,

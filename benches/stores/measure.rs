@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::sleep;
 use tower_message_feedback::store::{
     Attempts, ConfirmOutcome, FeedbackStore, LeaseRequest, RecordOutcome, SettleOutcome, SettledAs,
     Settlement,
@@ -16,7 +17,7 @@ use tower_message_feedback::store::{
 
 use crate::{
     load::{Figures, message, run, target},
-    table::{Row, Table},
+    table::{Quartiles, Row, Summary, Table},
 };
 
 const LEASE: Duration = Duration::from_secs(40);
@@ -56,7 +57,7 @@ pub(crate) struct Bench<S, R> {
     waiting: AtomicU64,
 }
 
-/// How much of each operation is done: calls, items a call, callers.
+/// How much of each operation is done in a turn: items a call, callers, calls.
 #[derive(Debug, Clone, Copy)]
 struct Size {
     batch: usize,
@@ -64,12 +65,14 @@ struct Size {
     calls: usize,
 }
 
-const SINGLE: Size = Size { batch: 1, callers: 16, calls: 4_000 };
-const BATCH: Size = Size { batch: 64, callers: 4, calls: 400 };
-const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 120 };
+const SINGLE: Size = Size { batch: 1, callers: 16, calls: 160 };
+const BATCH: Size = Size { batch: 64, callers: 4, calls: 12 };
+const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 8 };
 /// The store and its raw statement take turns, so that both meet the same moods
-/// of the machine.
-const TURNS: usize = 4;
+/// of the machine: many and short ones, of which a stall then spoils few.
+const TURNS: usize = 64;
+/// Between turns. A machine that rations its processors has some to give again.
+const REST: Duration = Duration::from_millis(50);
 
 impl<S: FeedbackStore, R: Raw> Bench<S, R> {
     pub(crate) fn new(name: &'static str, store: Arc<S>, raw: Option<Arc<R>>) -> Self {
@@ -188,20 +191,21 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
     /// Every operation beside `pending` messages that wait.
     pub(crate) async fn measure(&self, pending: u64, table: &mut Table) {
         for size in [SINGLE, BATCH] {
-            let turn = Size { calls: size.calls / TURNS, ..size };
-            let count = turn.calls * turn.batch;
+            let count = size.calls * size.batch;
             let (mut record, mut confirm) = (Turns::default(), Turns::default());
             for _ in 0..TURNS {
                 for raw in self.in_turn() {
                     let numbers = self.numbers(count);
-                    let figures = self.record(&numbers, turn, raw.clone()).await;
+                    sleep(REST).await;
+                    let figures = self.record(&numbers, size, raw.clone()).await;
                     record.add(raw.is_some(), figures);
-                    let figures = self.confirm(&numbers, turn, raw.clone()).await;
+                    sleep(REST).await;
+                    let figures = self.confirm(&numbers, size, raw.clone()).await;
                     confirm.add(raw.is_some(), figures);
                 }
             }
             for (operation, turns) in [("record", record), ("confirm", confirm)] {
-                table.push(self.row(pending, operation, size, turns));
+                table.push(self.row(pending, operation, size, &turns));
             }
         }
         self.drain(None).await;
@@ -209,18 +213,18 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
             self.drain(Some(raw)).await;
         }
         for size in [BATCH, LARGE_BATCH] {
-            let turn = Size { calls: size.calls / TURNS, ..size };
             let mut turns = Turns::default();
             for _ in 0..TURNS {
                 for raw in self.in_turn() {
                     let data = raw.clone().filter(|_| !R::SHARES_DATA);
-                    self.queue(turn.calls * turn.batch, data.clone()).await;
-                    let figures = self.lease_and_settle(turn, raw.clone()).await;
+                    self.queue(size.calls * size.batch, data.clone()).await;
+                    sleep(REST).await;
+                    let figures = self.lease_and_settle(size, raw.clone()).await;
                     turns.add(raw.is_some(), figures);
                     self.drain(data).await;
                 }
             }
-            table.push(self.row(pending, "lease+settle", size, turns));
+            table.push(self.row(pending, "lease+settle", size, &turns));
         }
     }
 
@@ -235,7 +239,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
 
     /// Puts `count` new messages into the outbox.
     async fn queue(&self, count: usize, raw: Option<Arc<R>>) {
-        const AT_ONCE: usize = 512;
+        const AT_ONCE: usize = 256;
         let size = Size { batch: AT_ONCE, callers: 4, calls: count.div_ceil(AT_ONCE) };
         let numbers = self.numbers(size.calls * AT_ONCE);
         self.record(&numbers, size, raw.clone()).await;
@@ -248,11 +252,12 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         while self.lease_and_settle(size, raw.clone()).await.items_per_second > 0.0 {}
     }
 
-    fn row(&self, pending: u64, operation: &'static str, size: Size, turns: Turns) -> Row {
-        let [figures, raw] = turns.medians();
-        let figures = figures.expect("the store had its turns");
+    fn row(&self, pending: u64, operation: &'static str, size: Size, turns: &Turns) -> Row {
+        let [store, raw] = turns.0.each_ref().map(|figures| Turns::summary(figures));
+        let figures = store.expect("the store had its turns");
         let Size { batch, callers, .. } = size;
-        Row { store: self.name, pending, operation, batch, callers, figures, raw }
+        let ratio = turns.ratios();
+        Row { store: self.name, pending, operation, batch, callers, figures, raw, ratio }
     }
 }
 
@@ -265,18 +270,26 @@ impl Turns {
         self.0[usize::from(raw)].push(figures);
     }
 
-    fn medians(self) -> [Option<Figures>; 2] {
-        self.0.map(|figures| {
-            let median = |of: fn(&Figures) -> f64| {
-                let mut values: Vec<f64> = figures.iter().map(of).collect();
-                values.sort_by(f64::total_cmp);
-                values.get(values.len() / 2).copied()
-            };
-            Some(Figures {
-                items_per_second: median(|figures| figures.items_per_second)?,
-                p50_us: median(|figures| figures.p50_us)?,
-                p99_us: median(|figures| figures.p99_us)?,
-            })
+    /// What the store does for one item of its raw statement.
+    fn ratios(&self) -> Option<Quartiles> {
+        let [store, raw] = &self.0;
+        let pairs = store.iter().zip(raw);
+        quartiles(pairs.map(|(ours, raw)| ours.items_per_second / raw.items_per_second))
+    }
+
+    fn summary(figures: &[Figures]) -> Option<Summary> {
+        let of = |of: fn(&Figures) -> f64| quartiles(figures.iter().map(of));
+        Some(Summary {
+            items_per_second: of(|figures| figures.items_per_second)?,
+            p50_us: of(|figures| figures.p50_us)?,
+            p99_us: of(|figures| figures.p99_us)?,
         })
     }
+}
+
+fn quartiles(values: impl Iterator<Item = f64>) -> Option<Quartiles> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let at = |quarter: usize| values.get(values.len() * quarter / 4).copied();
+    Some([at(1)?, at(2)?, at(3)?])
 }

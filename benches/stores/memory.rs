@@ -16,6 +16,5 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
         let _ = bench.fill(pending).await;
         bench.measure(pending, table).await;
     }
-    let (p50, p95) = idle::confirm_to_post(MemoryStore::new()).await;
-    table.idle("memory", p50, p95);
+    idle::confirm_to_post("memory", MemoryStore::new(), table).await;
 }

@@ -47,8 +47,7 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
         server.sql("postgres", "VACUUM ANALYZE");
         bench.measure(pending, table).await;
     }
-    let (p50, p95) = idle::confirm_to_post(open(&server, "idle").await).await;
-    table.idle("postgres", p50, p95);
+    idle::confirm_to_post("postgres", open(&server, "idle").await, table).await;
 }
 
 fn size(server: &Postgres) -> f64 {
@@ -78,7 +77,6 @@ struct RawStatements {
     lease: Vec<Statement>,
     settle: Vec<Statement>,
     source: i32,
-    account: i32,
     token: AtomicU64,
 }
 
@@ -87,13 +85,10 @@ impl RawStatements {
         // Each statement once, so that the server knows its text.
         store.record(&[message(0)]).await.expect("a record");
         store.confirm(&[target(0)]).await.expect("a confirm");
-        for _ in 0..2 {
-            let leased = store.lease(&LeaseRequest::new(1, Duration::from_secs(60))).await;
-            if let Some(entry) = leased.expect("a lease").entries.first() {
-                let settled = Settlement::new(entry, Attempts::new(1, 0), SettledAs::Delivered);
-                store.settle(&[settled]).await.expect("a settlement");
-            }
-        }
+        let leased = store.lease(&LeaseRequest::new(1, Duration::from_secs(60))).await;
+        let entry = leased.expect("a lease").entries.pop().expect("an entry");
+        let settled = Settlement::new(&entry, Attempts::new(1, 0), SettledAs::Delivered);
+        store.settle(&[settled]).await.expect("a settlement");
         // The pool hands out one connection, again and again, to who is alone.
         let client = store.pool().get().await.expect("a connection");
         let rows = client.query("SELECT statement FROM pg_prepared_statements", &[]).await;
@@ -102,12 +97,12 @@ impl RawStatements {
             let found = texts.iter().find(|text| part.iter().all(|part| text.contains(part)));
             found.unwrap_or_else(|| panic!("no statement with {part:?}")).clone()
         };
-        let row = client.query_one("SELECT id, account FROM bench.source", &[]).await;
+        let row = client.query_one("SELECT id FROM bench.source", &[]).await;
         let row = row.expect("a source");
         let texts = [
             text(&["INSERT INTO \"bench\".message", "inserted AS"]),
             text(&["UPDATE \"bench\".message", "fresh AS", "every"]),
-            text(&["FOR UPDATE SKIP LOCKED", "AS k(account, since)"]),
+            text(&["FOR UPDATE SKIP LOCKED", "walk(account)"]),
             text(&["DELETE FROM \"bench\".outbox", "INSERT INTO \"bench\".delivered"]),
         ];
         let mut raw = Self {
@@ -118,7 +113,6 @@ impl RawStatements {
             lease: Vec::new(),
             settle: Vec::new(),
             source: row.get(0),
-            account: row.get(1),
             token: AtomicU64::new(1),
         };
         for _ in 0..CLIENTS {
@@ -166,7 +160,8 @@ impl Raw for RawStatements {
             .query(&self.confirm[client], &[&None::<i64>, &places, &keys, &previous, &every])
             .await
             .expect("the server confirms");
-        assert_eq!(rows.len(), numbers.len());
+        // Each as found, as locked, and as queued.
+        assert_eq!(rows.len(), 3 * numbers.len());
     }
 
     async fn lease_and_settle(&self, limit: usize) -> usize {
@@ -185,8 +180,6 @@ impl Raw for RawStatements {
                     &40_000_i64,
                     &token,
                     &None::<Vec<u8>>,
-                    &vec![self.account],
-                    &vec![i64::MIN],
                 ],
             )
             .await

@@ -1,12 +1,13 @@
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tower_message_feedback::store::{
     RedisStore, RedisStoreBuilder,
     redis::redis::{
-        Client, Cmd, Pipeline, Script, SetExpiry, SetOptions, aio::MultiplexedConnection,
+        AsyncConnectionConfig, Client, Cmd, Pipeline, Script, SetExpiry, SetOptions,
+        aio::MultiplexedConnection,
     },
 };
 
@@ -36,9 +37,12 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
         bench.fill_raw(filled).await;
         bench.measure(pending, table).await;
     }
-    let (p50, p95) =
-        idle::confirm_to_post(connect(RedisStore::builder().prefix("idle"), &server).await).await;
-    table.idle("redis", p50, p95);
+    idle::confirm_to_post(
+        "redis",
+        connect(RedisStore::builder().prefix("idle"), &server).await,
+        table,
+    )
+    .await;
 }
 
 /// What one would write by hand: a key a message, a sorted set of what is due, and
@@ -52,8 +56,13 @@ struct RawCommands {
 impl RawCommands {
     async fn new(server: &Redis) -> Self {
         let client = Client::open(server.url()).expect("an address");
+        let patient = Some(Duration::from_secs(60));
+        let config = AsyncConnectionConfig::new().set_response_timeout(patient);
         Self {
-            connection: client.get_multiplexed_async_connection().await.expect("a connection"),
+            connection: client
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+                .expect("a connection"),
             confirm: Script::new(
                 "for i = 2, #ARGV do
                    local key = 'raw:' .. ARGV[i]
@@ -131,6 +140,7 @@ impl Raw for RawCommands {
 }
 
 async fn connect(builder: RedisStoreBuilder, server: &Redis) -> RedisStore {
+    let builder = builder.response_timeout(Duration::from_secs(60));
     let store = builder.connect(server.url()).await.expect("a connection");
     store.migrate().await.expect("the data is created");
     store

@@ -38,8 +38,7 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
     let idle_path = directory.join("idle.db");
     SqliteStore::migrate(&idle_path).await.expect("tables");
     let idle_store = SqliteStore::open(&idle_path).await.expect("the store");
-    let (p50, p95) = idle::confirm_to_post(idle_store).await;
-    table.idle("sqlite", p50, p95);
+    idle::confirm_to_post("sqlite", idle_store, table).await;
     drop(bench);
     let _ = std::fs::remove_dir_all(&directory);
 }

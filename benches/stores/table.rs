@@ -1,10 +1,16 @@
 //! The figures, as a table and as JSON.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use crate::load::Figures;
+/// Of the turns: a quarter stayed below the first, half below the second.
+pub(crate) type Quartiles = [f64; 3];
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) items_per_second: Quartiles,
+    pub(crate) p50_us: Quartiles,
+    pub(crate) p99_us: Quartiles,
+}
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Row {
@@ -13,9 +19,11 @@ pub(crate) struct Row {
     pub(crate) operation: &'static str,
     pub(crate) batch: usize,
     pub(crate) callers: usize,
-    pub(crate) figures: Figures,
+    pub(crate) figures: Summary,
     /// The same by the raw statement, in turns with the store.
-    pub(crate) raw: Option<Figures>,
+    pub(crate) raw: Option<Summary>,
+    /// Items a second for one of the raw statement's.
+    pub(crate) ratio: Option<Quartiles>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -27,29 +35,31 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn head() {
         println!(
-            "{:<10} {:>10} {:<14} {:>5} {:>7} {:>10} {:>9} {:>9} {:>10} {:>6}",
+            "{:<10} {:>10} {:<14} {:>5} {:>7} {:>22} {:>8} {:>8} {:>22}  ratio",
             "store",
             "pending",
             "operation",
             "batch",
             "callers",
-            "items/s",
+            "items/s (quartiles)",
             "p50 us",
             "p99 us",
-            "raw",
-            "ratio",
+            "raw items/s",
         );
     }
 
     pub(crate) fn push(&mut self, row: Row) {
-        let Figures { items_per_second, p50_us, p99_us } = row.figures;
-        let (raw, ratio) = row.raw.map_or_else(Default::default, |raw| {
-            let ratio = items_per_second / raw.items_per_second;
-            (format!("{:.0}", raw.items_per_second), format!("{ratio:.2}"))
+        let quartiles = |[low, median, high]: Quartiles| format!("{low:.0} {median:.0} {high:.0}");
+        let Summary { items_per_second, p50_us: [_, p50_us, _], p99_us: [_, p99_us, _] } =
+            row.figures;
+        let items = quartiles(items_per_second);
+        let raw = row.raw.map_or_else(String::new, |raw| quartiles(raw.items_per_second));
+        let ratio = row.ratio.map_or_else(String::new, |[low, median, high]| {
+            format!("{low:.2} {median:.2} {high:.2}")
         });
         println!(
-            "{:<10} {:>10} {:<14} {:>5} {:>7} {items_per_second:>10.0} {p50_us:>9.0} \
-             {p99_us:>9.0} {raw:>10} {ratio:>6}",
+            "{:<10} {:>10} {:<14} {:>5} {:>7} {items:>22} {p50_us:>8.0} {p99_us:>8.0} {raw:>22}  \
+             {ratio}",
             row.store, row.pending, row.operation, row.batch, row.callers,
         );
         self.rows.push(row);
@@ -69,11 +79,6 @@ impl Table {
 }
 
 impl Table {
-    /// How long it was from a confirm to the POST.
-    pub(crate) fn idle(&mut self, store: &str, p50: Duration, p95: Duration) {
-        self.note(format!("{store}: confirm to POST when idle: p50 {p50:.1?}, p95 {p95:.1?}"));
-    }
-
     /// What a pending message weighs.
     pub(crate) fn weight(&mut self, store: &str, pending: u64, each: f64) {
         self.note(format!("{store}: {each:.0} bytes a pending message, of {pending}"));
