@@ -52,21 +52,30 @@ step() {
 }
 # Nothing here is built twice, or looked at in a debugger.
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
+target=${CARGO_TARGET_DIR:-target}
+
+lint() (
+    # A directory of its own, or it and the build would wait for each other.
+    export CARGO_TARGET_DIR=$target/lint
+    set -e
+    step cargo clippy --quiet --all-features --all-targets -- -D warnings
+    # The examples are there for the dependencies' sake: with them those are the same
+    # as above.
+    RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
+    # Each feature alone, without what the tests enable.
+    for features in "" axum https-client reqwest simulator "test-util sqlite-unbundled" postgres redis; do
+        step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
+    done
+)
 
 step cargo fmt --check
-step cargo clippy --all-features --all-targets -- -D warnings
-# The examples are there for the dependencies' sake: with them those are the same as
-# above.
-RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
-# Each feature alone, without what the tests enable.
-compiles() {
-    local said
-    said=$(cargo check --quiet --lib --no-default-features --features "$1" 2>&1) && [[ -z $said ]] ||
-        { printf '%s\n' "$said" >&2; exit 1; }
-}
-for features in "" axum https-client reqwest simulator "test-util sqlite-unbundled" postgres redis; do
-    step compiles "$features"
-done
+mkdir -p "$target"
+lint >"$target/lint.log" 2>&1 &
+step cargo test --quiet --all-features --no-run
+wait $! && linted=true || linted=false
+cat "$target/lint.log"
+"$linted"
+
 quickstart=$(step cargo run --quiet --example quickstart)
 printf '%s\n' "$quickstart"
 for line in '12 messages, 12 of them with ProvideFeedback=true' '6 times Outcome=confirmed'; do
@@ -75,7 +84,7 @@ done
 
 step cargo build --quiet --example otp_login
 # It says where it is, serves, and ends when it is asked to.
-coproc otp_login { exec env -u TWILIO_ACCOUNT_SID "${CARGO_TARGET_DIR:-target}/debug/examples/otp_login" --listen 127.0.0.1:0; }
+coproc otp_login { exec env -u TWILIO_ACCOUNT_SID "$target/debug/examples/otp_login" --listen 127.0.0.1:0; }
 pid=$otp_login_PID
 read -r -t 30 url <&"${otp_login[0]}"
 exec 3<>"/dev/tcp/127.0.0.1/${url##*:}"

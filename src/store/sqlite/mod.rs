@@ -51,7 +51,7 @@
 //!
 //! # The file
 //!
-//! A pending message takes about 200 bytes. The file grows to the most that it
+//! A pending message takes about 150 bytes. The file grows to the most that it
 //! ever held and does not shrink; `VACUUM` makes it smaller while nothing uses
 //! it. Beside it lie `-wal` and `-shm`, which belong to it: a copy of the file
 //! alone may lack what was committed last. Back it up with `VACUUM INTO` or
