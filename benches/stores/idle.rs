@@ -81,6 +81,7 @@ fn post(uri: &str, form: &'static str) -> Request<Full<Bytes>> {
         .expect("a request")
 }
 
+#[derive(Clone, Copy)]
 struct Timer {
     began: Instant,
     stolen: u64,

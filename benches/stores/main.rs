@@ -4,7 +4,8 @@
 //! ```console
 //! cargo bench --bench stores                      # ten thousand and a million pending
 //! cargo bench --bench stores -- --large postgres  # ten million, one store
-//! cargo bench --bench stores -- --quick
+//! cargo bench --bench stores -- --quick           # ten thousand
+//! cargo bench --bench stores -- --pending 1000000 redis
 //! ```
 
 mod idle;
@@ -32,9 +33,14 @@ struct Options {
 impl Options {
     fn read() -> Result<Self, String> {
         let mut options = Self { pending: vec![10_000, 1_000_000], stores: Vec::new() };
-        for argument in std::env::args().skip(1) {
+        let mut arguments = std::env::args().skip(1);
+        while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--bench" => {}
+                "--pending" => {
+                    let number = arguments.next().and_then(|number| number.parse().ok());
+                    options.pending = vec![number.ok_or("--pending takes a number")?];
+                }
                 "--quick" => options.pending = vec![10_000],
                 "--large" => options.pending.push(10_000_000),
                 store if STORES.contains(&store) => options.stores.push(argument),

@@ -70,7 +70,7 @@ const BATCH: Size = Size { batch: 64, callers: 4, calls: 12 };
 const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 8 };
 /// The store and its raw statement take turns, so that both meet the same moods
 /// of the machine: many and short ones, of which a stall then spoils few.
-const TURNS: usize = 64;
+const TURNS: usize = 32;
 /// Between turns. A machine that rations its processors has some to give again.
 const REST: Duration = Duration::from_millis(50);
 
