@@ -8,7 +8,7 @@ use tower_message_feedback::{
 
 use crate::{
     servers::Redis,
-    support::{account, open, sid},
+    support::{account, open, seconds, sid},
 };
 
 /// Every file below a directory, one behind the other.
@@ -30,6 +30,7 @@ async fn neither_the_log_nor_a_snapshot_holds_an_id_a_number_or_a_credential() {
         .credentials(Credentials::auth_token(&account().to_string(), SECRETS[3]).expect("valid"))
         .correlation_key(SECRETS[4])
         .store(Arc::new(open(&server).await))
+        .store_timeout(seconds(60))
         .build_pair()
         .expect("a handle");
     let sent = |n| SentMessage::new(account(), sid(n)).label("a-label");
