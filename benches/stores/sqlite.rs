@@ -149,5 +149,8 @@ impl Raw for RawStatements {
 const LEASED: i64 = 1 << 60;
 
 fn size(path: &Path) -> f64 {
+    // What is still in the log beside it belongs to it.
+    let connection = Connection::open(path).expect("the file");
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).expect("a checkpoint");
     std::fs::metadata(path).map_or(0.0, |metadata| metadata.len() as f64)
 }
