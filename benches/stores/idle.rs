@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::Request;
 use http_body_util::Full;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
@@ -31,7 +31,7 @@ pub(crate) async fn confirm_to_post(name: &str, store: impl FeedbackStore, table
     let bare = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let client = feedback.provide_layer().layer(bare.clone());
     let posts = format!("{}/Accounts/{}/Messages", server.base_url(), account());
-    let (mut ours, mut floor) = (Times::default(), Times::default());
+    let (mut ours, mut floor) = (Vec::new(), Vec::new());
     for number in 0..CONFIRMS {
         let id = format!("idle {number}");
         let create = post(&format!("{posts}.json"), "To=%2B15558675310&From=%2B15557122661&Body=x");
@@ -46,89 +46,41 @@ pub(crate) async fn confirm_to_post(name: &str, store: impl FeedbackStore, table
 
         // Long enough for the dispatcher to have gone to sleep.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let timer = Timer::start();
+        let began = Instant::now();
         // A disk that stalls makes it late, and it is deferred.
         let said = feedback.confirm(id).await;
         assert!(matches!(said, Confirmation::Queued | Confirmation::Deferred), "{said:?}");
         twilio.wait_until(|twilio| reports(twilio) > 0).await;
-        ours.add(timer);
+        ours.push(began.elapsed());
 
         tokio::time::sleep(Duration::from_millis(20)).await;
         let uri = format!("{posts}/{}/Feedback.json", message.sid());
         let request = post(&uri, "Outcome=confirmed");
-        let timer = Timer::start();
+        let began = Instant::now();
         let call = tokio::spawn(bare.clone().oneshot(request));
         twilio.wait_until(|twilio| reports(twilio) > 1).await;
-        floor.add(timer);
+        floor.push(began.elapsed());
         let response = call.await.expect("no panic").expect("an answer");
         assert!(response.status().is_success());
     }
     feedback.shutdown(Duration::from_secs(5)).await;
     table.note(format!(
         "{name}: confirm to POST when idle: {}; a bare POST: {}",
-        ours.said(),
-        floor.said()
+        percentiles(ours),
+        percentiles(floor)
     ));
 }
 
 fn post(uri: &str, form: &'static str) -> Request<Full<Bytes>> {
-    Request::builder()
-        .method(Method::POST)
-        .uri(uri)
+    Request::post(uri)
         .header("authorization", "Bearer x")
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Full::from(form))
         .expect("a request")
 }
 
-#[derive(Clone, Copy)]
-struct Timer {
-    began: Instant,
-    stolen: u64,
-}
-
-impl Timer {
-    fn start() -> Self {
-        Self { stolen: stolen(), began: Instant::now() }
-    }
-}
-
-/// How long the host of a virtual machine gave its processors to others, in ticks,
-/// where the system says so.
-fn stolen() -> u64 {
-    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-    stat.split_whitespace().nth(8).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
-}
-
-#[derive(Default)]
-struct Times {
-    all: Vec<Duration>,
-    /// Of those during which no processor was taken away.
-    quiet: Vec<Duration>,
-}
-
-impl Times {
-    fn add(&mut self, timer: Timer) {
-        let took = timer.began.elapsed();
-        self.all.push(took);
-        if stolen() == timer.stolen {
-            self.quiet.push(took);
-        }
-    }
-
-    fn said(mut self) -> String {
-        let percentiles = |times: &mut Vec<Duration>| {
-            times.sort();
-            let at = |share: usize| times.get(times.len() * share / 100).copied();
-            let [p50, p95] = [50, 95].map(|share| at(share).unwrap_or_default());
-            format!("p50 {p50:.1?} p95 {p95:.1?}")
-        };
-        let (all, quiet) = (self.all.len(), self.quiet.len());
-        format!(
-            "{} ({} of {all} with no time stolen: {})",
-            percentiles(&mut self.all),
-            quiet,
-            percentiles(&mut self.quiet)
-        )
-    }
+fn percentiles(mut times: Vec<Duration>) -> String {
+    times.sort();
+    let [p50, p95] = [50, 95].map(|share| times[times.len() * share / 100]);
+    format!("p50 {p50:.1?} p95 {p95:.1?}")
 }
