@@ -78,6 +78,7 @@ mod correlate;
 mod counters;
 mod delivery;
 mod feedback;
+mod guard;
 // Its programs need the simulator and reqwest; on docs.rs both are there.
 #[cfg(all(feature = "axum", feature = "reqwest", feature = "simulator"))]
 pub mod guide;
@@ -108,6 +109,7 @@ pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
     MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
 };
+pub use guard::{NotAnAction, PreviewGuard};
 pub use incoming::{ConfirmLayer, source};
 #[cfg(feature = "axum")]
 pub use incoming::{Confirmed, Tracked, TrackedAction, TrackedRejection};

@@ -20,7 +20,8 @@ use super::{
     waiting::WaitingSet,
 };
 use crate::{
-    BaseUrl, Clock, Credentials, CredentialsProvider, FeedbackBody, MessageForm, Mode, RetryPolicy,
+    BaseUrl, Clock, Credentials, CredentialsProvider, FeedbackBody, MessageForm, Mode,
+    PreviewGuard, RetryPolicy,
     correlate::Keyring,
     delivery::{BoxError, BoxTransport, Control, Delivery, ServiceTransport, Worker},
     store::{Durability, FeedbackStore, MemoryStore, Resends},
@@ -252,6 +253,13 @@ impl MessageFeedbackBuilder {
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;
+        self
+    }
+
+    /// What tells a user's action from a prefetch, a preview or a scanner:
+    /// [`PreviewGuard::default`] by default.
+    pub fn preview_guard(mut self, guard: PreviewGuard) -> Self {
+        self.settings.guard = guard;
         self
     }
 

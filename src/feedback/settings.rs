@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::store::Resends;
+use crate::{guard::PreviewGuard, store::Resends};
 
 /// The bounds that the handle and its layers keep.
 #[derive(Debug, Clone)]
@@ -14,6 +14,7 @@ pub(crate) struct Settings {
     pub(crate) max_deferred: usize,
     pub(crate) max_waiting: usize,
     pub(crate) wait_for_record: Duration,
+    pub(crate) guard: PreviewGuard,
 }
 
 impl Default for Settings {
@@ -28,6 +29,7 @@ impl Default for Settings {
             max_deferred: 10_000,
             max_waiting: 10_000,
             wait_for_record: Duration::from_secs(60),
+            guard: PreviewGuard::default(),
         }
     }
 }

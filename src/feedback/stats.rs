@@ -71,8 +71,11 @@ counters! {
     deferred,
     /// Confirms that were refused.
     refused,
-    /// Requests that were no user's action: `HEAD`, `OPTIONS`, a prefetch.
+    /// Requests that were no user's action: `HEAD`, `OPTIONS`, a prefetch, a preview
+    /// or a scanner.
     not_an_action,
+    /// Those of them that the guard knew by their `User-Agent`.
+    previewed,
     /// Operations of the store that failed or took too long.
     store_errors,
 }

@@ -3,21 +3,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::extract::FromRequestParts;
 use http::{Extensions, request::Parts};
 
-use super::{guard::held_back, rejection::MissingFeedbackLayer};
-use crate::{Confirmation, CorrelationId, CorrelationKeys, MessageFeedback};
+use super::{guard::lets_through, rejection::MissingFeedbackLayer};
+use crate::{Confirmation, CorrelationId, CorrelationKeys, MessageFeedback, guard::Evidence};
 
 /// What the handle's layer leaves in a request for the extractors.
 #[derive(Clone)]
 pub(super) struct TrackingContext {
     feedback: MessageFeedback,
-    no_action: bool,
+    evidence: Evidence,
     /// What a good answer will confirm.
     intended: Arc<Mutex<Vec<CorrelationKeys>>>,
 }
 
 impl TrackingContext {
-    pub(super) fn new(feedback: MessageFeedback, no_action: bool) -> Self {
-        Self { feedback, no_action, intended: Arc::default() }
+    pub(super) fn new(feedback: MessageFeedback, evidence: Evidence) -> Self {
+        Self { feedback, evidence, intended: Arc::default() }
     }
 
     pub(super) fn of(extensions: &Extensions) -> Result<Self, MissingFeedbackLayer> {
@@ -28,12 +28,8 @@ impl TrackingContext {
         &self.feedback
     }
 
-    /// Whether the guard lets a confirm through; one that it holds back counts.
     fn lets_through(&self) -> bool {
-        if self.no_action {
-            held_back(self.feedback.shared());
-        }
-        !self.no_action
+        lets_through(self.feedback.shared(), &self.evidence)
     }
 
     pub(super) async fn confirm(&self, id: Option<CorrelationId>) -> Confirmation {

@@ -31,11 +31,13 @@
 //!
 //! # What is never an action
 //!
-//! `HEAD`, `OPTIONS`, and requests that say of themselves that they are a
-//! prefetch or a preview (`Sec-Purpose`, `Purpose`, `X-Purpose`, `X-Moz`)
-//! confirm nothing, by whichever way. A scanner, or a messaging app's preview,
-//! that fetches links as a browser does is not told apart: where that matters,
-//! let the link open a page with a button, and confirm on the button's `POST`.
+//! `HEAD`, `OPTIONS`, requests that say of themselves that they are a prefetch or a
+//! preview (`Sec-Purpose`, `Purpose`, `X-Purpose`, `X-Moz`), and those of the agents
+//! that the [`PreviewGuard`](crate::PreviewGuard) knows (messengers that preview a
+//! link, mail services, scanners) confirm nothing, by whichever way. What fetches
+//! links as a browser does is not told apart: where that matters, let the link open a
+//! page with a button, and confirm on the button's `POST`. The time since the send
+//! says nothing: many scanners come late.
 //!
 //! A good answer is one with 2xx or 3xx. Where a redirect means something else,
 //! such as "log in first", say with `when` which answers confirm.

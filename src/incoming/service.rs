@@ -8,11 +8,12 @@ use tower_service::Service;
 
 use super::{
     future::ConfirmFuture,
-    guard::{held_back, is_no_action},
+    guard::lets_through,
     layer::ConfirmLayer,
     predicate::{GoodAnswer, Predicate},
     source::IdSource,
 };
+use crate::guard::Evidence;
 
 /// Confirms the message under a request's id once the wrapped service has given
 /// a good answer. See [`ConfirmLayer`].
@@ -62,11 +63,9 @@ where
         let shared = options.feedback.shared();
         let (mut parts, body) = request.into_parts();
         let id = options.source.find(&mut parts);
-        let mut keys = id.and_then(|id| shared.keyring.keys(&id));
-        if keys.is_some() && is_no_action(&parts.method, &parts.headers) {
-            held_back(shared);
-            keys = None;
-        }
+        let keys = id
+            .and_then(|id| shared.keyring.keys(&id))
+            .filter(|_| lets_through(shared, &Evidence::of(&parts.method, &parts.headers)));
         let future = self.inner.call(Request::from_parts(parts, body));
         ConfirmFuture::new(future, keys.map(|keys| (keys, self.layer.options.clone())))
     }

@@ -14,10 +14,9 @@ use tower_service::Service;
 use super::{
     context::TrackingContext,
     future::Settling,
-    guard::is_no_action,
     predicate::{GoodAnswer, Predicate},
 };
-use crate::MessageFeedback;
+use crate::{MessageFeedback, guard::Evidence};
 
 /// Lets the extractors [`Tracked`](crate::Tracked) and
 /// [`Confirmed`](crate::Confirmed), and the handle as an extractor, work on the
@@ -104,8 +103,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let no_action = is_no_action(request.method(), request.headers());
-        let context = TrackingContext::new(self.layer.feedback.clone(), no_action);
+        let evidence = Evidence::of(request.method(), request.headers());
+        let context = TrackingContext::new(self.layer.feedback.clone(), evidence);
         request.extensions_mut().insert(context.clone());
         TrackActionsFuture {
             future: self.inner.call(request),

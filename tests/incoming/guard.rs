@@ -133,7 +133,7 @@ async fn other_headers_and_purposes_are_a_users() {
         ("sec-purpose", "prefetched"),
         ("sec-fetch-purpose", "prefetch"),
         ("sec-fetch-mode", "navigate"),
-        ("user-agent", "prefetch preview"),
+        ("user-agent", "prefetch"),
         ("referer", "https://preview.example/prefetch"),
     ] {
         for way in WAYS {

@@ -1,6 +1,7 @@
 //! The incoming half, through its public API: an application and a Twilio on
 //! real sockets, with a real client between them.
 
+mod agents;
 mod confirm_layer;
 mod confirmed;
 mod guard;
