@@ -36,6 +36,7 @@
 //!   the layer belongs in a stack.
 //! - [`incoming`]: a layer for links, extractors for codes, and what is never
 //!   an action.
+//! - [`webhook`]: replies and calls, and the proof that a request is Twilio's.
 //! - [`MessageFeedback`]: the handle; sending by other means; the end.
 //! - [`MessageFeedbackBuilder`]: every setting with its default.
 //! - [`store`]: where messages wait, and the contract for a store of your own.
@@ -59,7 +60,7 @@
 //!
 //! | feature | by default | what it adds |
 //! |---|---|---|
-//! | `axum` | yes | the extractors and [`source`]`::path` |
+//! | `axum` | yes | the extractors, those of [`webhook`] included, and [`source`]`::path` |
 //! | `https-client` | yes | the default transport: hyper with rustls |
 //! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
 //! | `simulator` | | a Twilio that runs in process |
@@ -93,8 +94,8 @@ mod twilio;
 pub use clock::ManualClock;
 pub use clock::{Clock, Timestamp};
 pub use correlate::{
-    Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient, link_query,
-    recipient,
+    Conversation, Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient,
+    conversation, link_query, recipient,
 };
 pub use delivery::{
     AccountPreflight, DeliveryStats, DispatcherState, Mode, PreflightVerdict, RetryPolicy,
@@ -110,7 +111,7 @@ pub use feedback::{
     MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
 };
 pub use guard::{NotAnAction, PreviewGuard};
-pub use incoming::{ConfirmLayer, source};
+pub use incoming::{ConfirmLayer, source, webhook};
 #[cfg(feature = "axum")]
 pub use incoming::{Confirmed, Tracked, TrackedAction, TrackedRejection};
 pub use outgoing::{ProvideFeedback, ProvideFeedbackLayer};

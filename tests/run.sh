@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every test, the lints and the documentation. Needs stable Rust, for the
-# stores PostgreSQL, PgBouncer and Redis, and, for the pages of an example,
-# Chromium with its driver. Says what is missing; all but Rust and a C compiler
-# it installs itself where it may.
+# stores PostgreSQL, PgBouncer and Redis, for the pages of an example Chromium with
+# its driver, and for signatures Twilio's SDK for Python. Says what is missing; all
+# but Rust, a C compiler and Python it installs itself where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,6 +27,14 @@ if ((${#packages[@]} && EUID == 0)) && has apt-get; then
             "${packages[@]}" >/dev/null || true
 fi
 
+target=${CARGO_TARGET_DIR:-target}
+sdk=$target/twilio-sdk
+# It is imported from its wheel, and not installed.
+if ! compgen -G "$sdk/twilio-*.whl" >/dev/null && has python3; then
+    python3 -m pip download --quiet --disable-pip-version-check --no-deps \
+        --only-binary :all: --dest "$sdk" twilio==9.13.0 || true
+fi
+
 missing=()
 has cargo || missing+=("cargo (https://rustup.rs)")
 cargo fmt --version >/dev/null 2>&1 || missing+=("rustfmt (rustup component add rustfmt)")
@@ -39,6 +47,9 @@ has chromedriver || missing+=("chromedriver (apt-get install chromium-driver)")
 has_postgres || missing+=("PostgreSQL (apt-get install postgresql)")
 has pgbouncer || missing+=("PgBouncer (apt-get install pgbouncer)")
 has_redis && has_redis_cli || missing+=("Redis (apt-get install redis-server)")
+has python3 || missing+=("Python 3 (apt-get install python3 python3-pip)")
+compgen -G "$sdk/twilio-*.whl" >/dev/null ||
+    missing+=("Twilio's SDK (python3 -m pip download --no-deps --dest $sdk twilio==9.13.0)")
 # The tests' servers die with them.
 has setpriv || missing+=("setpriv (apt-get install util-linux)")
 if ((${#missing[@]})); then
@@ -52,12 +63,13 @@ step() {
 }
 # Nothing here is built twice, or looked at in a debugger.
 export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
-target=${CARGO_TARGET_DIR:-target}
 
+# Beside everything else, in what that leaves of the processors.
 lint() (
     # A directory of its own, or it and the build would wait for each other.
     export CARGO_TARGET_DIR=$target/lint
     set -e
+    renice -n 19 "$BASHPID" >/dev/null || true
     step cargo clippy --quiet --all-features --all-targets -- -D warnings
     # The examples are there for the dependencies' sake: with them those are the same
     # as above.
@@ -71,10 +83,8 @@ lint() (
 step cargo fmt --check
 mkdir -p "$target"
 lint >"$target/lint.log" 2>&1 &
+lint=$!
 step cargo test --quiet --all-features --no-run
-wait $! && linted=true || linted=false
-cat "$target/lint.log"
-"$linted"
 
 quickstart=$(step cargo run --quiet --example quickstart)
 printf '%s\n' "$quickstart"
@@ -96,3 +106,7 @@ kill -INT "$pid"
 wait "$pid" || { echo "otp_login ended with $?" >&2; exit 1; }
 
 step cargo test --all-features
+
+wait "$lint" && linted=true || linted=false
+cat "$target/lint.log"
+"$linted"

@@ -33,6 +33,9 @@ pub(crate) enum IdKind {
     Given = 1,
     Recipient = 2,
     Sid = 3,
+    Conversation = 4,
+    #[cfg(feature = "axum")]
+    Event = 5,
 }
 
 impl CorrelationId {
@@ -56,6 +59,24 @@ impl CorrelationId {
     #[must_use]
     pub fn recipient(address: &str) -> Self {
         Self { kind: IdKind::Recipient, value: super::recipient::normalise(address).into() }
+    }
+
+    /// The messages to `recipient` from `sender`, a number, a channel address, or the
+    /// SID of a Messaging Service, as [`conversation()`](crate::conversation()) finds them
+    /// in a send.
+    ///
+    /// Both are spelled as for [`recipient`](Self::recipient), but for the channel, which
+    /// matters.
+    #[must_use]
+    pub fn conversation(recipient: &str, sender: &str) -> Self {
+        let value = super::conversation::between(recipient, sender).into();
+        Self { kind: IdKind::Conversation, value }
+    }
+
+    /// One of Twilio's webhooks, by the SID of what it is about.
+    #[cfg(feature = "axum")]
+    pub(crate) fn event(sid: &str) -> Self {
+        Self { kind: IdKind::Event, value: Bytes::copy_from_slice(sid.as_bytes()) }
     }
 
     /// The id of a message that is tracked by its SID alone.

@@ -1,6 +1,7 @@
 //! What ties a message to the action it asked for: correlation ids, the keys
 //! that stand for them at rest, and the rules that find an id in a send.
 
+mod conversation;
 mod id;
 mod key;
 mod link_query;
@@ -9,6 +10,7 @@ mod rule;
 mod scope;
 
 pub use self::{
+    conversation::{Conversation, conversation},
     id::CorrelationId,
     key::{CorrelationKey, CorrelationKeys},
     link_query::{LinkQuery, link_query},

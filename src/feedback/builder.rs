@@ -13,7 +13,7 @@ use super::{
     dispatcher::Dispatcher,
     error::BuildError,
     handle::MessageFeedback,
-    recent::RecentUntagged,
+    recent::Recent,
     settings::Settings,
     shared::{BaseUrls, Shared, TagIf, Warned},
     stats::{ConfirmCounters, SendCounters},
@@ -25,7 +25,7 @@ use crate::{
     correlate::Keyring,
     delivery::{BoxError, BoxTransport, Control, Delivery, ServiceTransport, Worker},
     store::{Durability, FeedbackStore, MemoryStore, Resends},
-    twilio::{AllowedOrigins, Directory},
+    twilio::{AccountSid, AllowedOrigins, Directory, SignatureVerifier},
 };
 
 /// Configures a [`MessageFeedback`]. Only credentials are needed.
@@ -50,6 +50,7 @@ use crate::{
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct MessageFeedbackBuilder {
     credentials: Directory,
+    auth_tokens: Vec<(AccountSid, Arc<str>)>,
     origins: AllowedOrigins,
     store: Option<Arc<dyn FeedbackStore>>,
     correlation_key: Option<Vec<u8>>,
@@ -71,6 +72,7 @@ impl MessageFeedbackBuilder {
     pub(super) fn new() -> Self {
         Self {
             credentials: Directory::default(),
+            auth_tokens: Vec::new(),
             origins: AllowedOrigins::default(),
             store: None,
             correlation_key: None,
@@ -95,6 +97,7 @@ impl MessageFeedbackBuilder {
     /// Credentials of an account; once for each account.
     pub fn credentials(mut self, credentials: Credentials) -> Self {
         let account = credentials.account_sid();
+        self.auth_tokens.extend(credentials.signs_webhooks().map(|token| (account, token)));
         if self.credentials.insert(credentials) {
             self.mistake("credentials", format!("given twice for {account}"));
         }
@@ -249,7 +252,8 @@ impl MessageFeedbackBuilder {
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
     /// the oldest is dropped. As many ids of sends that were not tagged are kept,
-    /// to tell their confirms from those of nothing.
+    /// to tell their confirms from those of nothing, and as many webhooks that
+    /// have confirmed.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;
@@ -260,6 +264,21 @@ impl MessageFeedbackBuilder {
     /// [`PreviewGuard::default`] by default.
     pub fn preview_guard(mut self, guard: PreviewGuard) -> Self {
         self.settings.guard = guard;
+        self
+    }
+
+    /// What tells Twilio's [webhooks](crate::webhook) from forgeries: the URL that they
+    /// are sent to, and auth tokens beside those of the builder's
+    /// [`credentials`](Self::credentials), which are known without it.
+    ///
+    /// ```
+    /// # use tower_message_feedback::{MessageFeedback, webhook::SignatureVerifier};
+    /// let builder = MessageFeedback::builder()
+    ///     .webhooks(SignatureVerifier::default().public_url("https://www.example.com")?);
+    /// # Ok::<(), tower_message_feedback::InvalidBaseUrl>(())
+    /// ```
+    pub fn webhooks(mut self, verifier: SignatureVerifier) -> Self {
+        self.settings.verifier = verifier;
         self
     }
 
@@ -313,6 +332,9 @@ impl MessageFeedbackBuilder {
     /// Names the setting that cannot work and the fix.
     pub fn build_pair(mut self) -> Result<(MessageFeedback, Dispatcher), BuildError> {
         self.check()?;
+        for (account, token) in self.auth_tokens.drain(..) {
+            self.settings.verifier.insert(account, token);
+        }
         let store = match self.store.take() {
             Some(store) => store,
             None => Arc::new(MemoryStore::builder().clock(self.clock.clone()).build()),
@@ -359,7 +381,9 @@ impl MessageFeedbackBuilder {
             confirms: ConfirmCounters::default(),
             deferred: DeferredQueue::new(self.settings.max_deferred),
             waiting: WaitingSet::new(self.settings.max_waiting),
-            untagged: RecentUntagged::new(self.settings.max_waiting),
+            untagged: Recent::new(self.settings.max_waiting),
+            #[cfg(feature = "axum")]
+            webhooks: Recent::new(self.settings.max_waiting),
             tag_if: self.tag_if,
             warned: Warned::default(),
             base_urls: BaseUrls::default(),

@@ -134,7 +134,7 @@ impl MessageFeedback {
         }
     }
 
-    async fn confirm_target(&self, target: ConfirmTarget) -> Confirmation {
+    pub(crate) async fn confirm_target(&self, target: ConfirmTarget) -> Confirmation {
         let confirms = PendingConfirms::new(self.shared().clone(), vec![target]);
         // One target has one answer.
         confirms.run().await.pop().unwrap_or(Confirmation::Unknown)

@@ -5,21 +5,21 @@ use std::{
 
 use crate::CorrelationKey;
 
-/// The ids of recent sends that were not tagged, and why: bounded, the oldest
-/// first to give way. So a confirm of one can be told from a confirm of nothing.
+/// What is known of recent ids: bounded, the oldest first to give way.
 #[derive(Debug)]
-pub(crate) struct RecentUntagged {
-    state: Mutex<State>,
+pub(crate) struct Recent<V> {
+    state: Mutex<State<V>>,
     max: usize,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    sends: HashMap<CorrelationKey, Untagged>,
+#[derive(Debug)]
+struct State<V> {
+    values: HashMap<CorrelationKey, V>,
     order: VecDeque<CorrelationKey>,
 }
 
-/// Why a send with an id was not tagged.
+/// Why a send with an id was not tagged: so a confirm of it can be told from a confirm
+/// of nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Untagged {
     /// The mode was [`Mode::Observe`](crate::Mode::Observe).
@@ -28,37 +28,37 @@ pub(crate) enum Untagged {
     NotTagged,
 }
 
-impl RecentUntagged {
+impl<V: Copy> Recent<V> {
     pub(super) fn new(max: usize) -> Self {
-        Self { state: Mutex::default(), max }
+        let state = State { values: HashMap::new(), order: VecDeque::new() };
+        Self { state: Mutex::new(state), max }
     }
 
-    pub(crate) fn insert(&self, key: CorrelationKey, why: Untagged) {
+    pub(crate) fn insert(&self, key: CorrelationKey, value: V) {
         if self.max == 0 {
             return;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.sends.insert(key, why).is_some() {
+        if state.values.insert(key, value).is_some() {
             return;
         }
         state.order.push_back(key);
         while state.order.len() > self.max {
             if let Some(oldest) = state.order.pop_front() {
-                state.sends.remove(&oldest);
+                state.values.remove(&oldest);
             }
         }
     }
 
-    /// Whether the last send under one of `keys` was not tagged, and why.
-    pub(super) fn get(&self, keys: impl Iterator<Item = CorrelationKey>) -> Option<Untagged> {
+    /// What was last said of the first of `keys` that is known.
+    pub(crate) fn get(&self, keys: impl Iterator<Item = CorrelationKey>) -> Option<V> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        keys.into_iter().find_map(|key| state.sends.get(&key).copied())
+        keys.into_iter().find_map(|key| state.values.get(&key).copied())
     }
 
-    /// The id has been sent again, tagged, or is to be forgotten.
     pub(crate) fn remove(&self, key: CorrelationKey) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.sends.remove(&key).is_some() {
+        if state.values.remove(&key).is_some() {
             state.order.retain(|known| *known != key);
         }
     }
@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn it_is_bounded_and_the_oldest_goes_first() {
-        let recent = RecentUntagged::new(2);
+        let recent = Recent::new(2);
         let key = |n: u8| CorrelationKey::from_bytes([n; 16]);
         for n in [1, 1, 2, 3] {
             recent.insert(key(n), Untagged::Observed);

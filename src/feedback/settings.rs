@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{guard::PreviewGuard, store::Resends};
+use crate::{guard::PreviewGuard, store::Resends, twilio::SignatureVerifier};
 
 /// The bounds that the handle and its layers keep.
 #[derive(Debug, Clone)]
@@ -15,6 +15,7 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     pub(crate) wait_for_record: Duration,
     pub(crate) guard: PreviewGuard,
+    pub(crate) verifier: SignatureVerifier,
 }
 
 impl Default for Settings {
@@ -30,6 +31,7 @@ impl Default for Settings {
             max_waiting: 10_000,
             wait_for_record: Duration::from_secs(60),
             guard: PreviewGuard::default(),
+            verifier: SignatureVerifier::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use super::{
     confirmation::{Confirmation, Refusal},
     deferred::{Deferred, DeferredQueue},
-    recent::{RecentUntagged, Untagged},
+    recent::{Recent, Untagged},
     settings::Settings,
     stats::{ConfirmCounters, SendCounters},
     waiting::WaitingSet,
@@ -57,7 +57,10 @@ pub(crate) struct Shared {
     pub(crate) confirms: ConfirmCounters,
     pub(super) deferred: DeferredQueue,
     pub(super) waiting: WaitingSet,
-    pub(crate) untagged: RecentUntagged,
+    pub(crate) untagged: Recent<Untagged>,
+    /// The webhooks that have confirmed.
+    #[cfg(feature = "axum")]
+    pub(crate) webhooks: Recent<()>,
     pub(super) tag_if: Option<Arc<TagIf>>,
     pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,
@@ -181,6 +184,19 @@ impl Shared {
         }
     }
 
+    /// What it means that nothing is recorded under any of these ids; it is counted, and
+    /// not waited for.
+    #[cfg(feature = "axum")]
+    pub(crate) fn found_nothing(&self, ids: &[CorrelationKeys]) -> Confirmation {
+        let confirmation = ids
+            .iter()
+            .map(|keys| self.confirmation(&self.by_id(*keys), ConfirmOutcome::Unknown))
+            .find(|confirmation| *confirmation != Confirmation::Unknown)
+            .unwrap_or(Confirmation::Unknown);
+        self.count(confirmation);
+        confirmation
+    }
+
     /// Counts and tells what became of a confirm, and wakes the dispatcher.
     pub(super) fn count(&self, confirmation: Confirmation) {
         match confirmation {
@@ -280,7 +296,7 @@ impl Shared {
     }
 
     /// Bounds an operation that a send or a route waits for.
-    pub(super) async fn within_bound<T>(
+    pub(crate) async fn within_bound<T>(
         &self,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {

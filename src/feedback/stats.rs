@@ -76,6 +76,8 @@ counters! {
     not_an_action,
     /// Those of them that the guard knew by their `User-Agent`.
     previewed,
+    /// Webhooks that were not known to be Twilio's.
+    webhooks_refused,
     /// Operations of the store that failed or took too long.
     store_errors,
 }

@@ -28,7 +28,7 @@ impl TrackingContext {
         &self.feedback
     }
 
-    fn lets_through(&self) -> bool {
+    pub(super) fn lets_through(&self) -> bool {
         lets_through(self.feedback.shared(), &self.evidence)
     }
 

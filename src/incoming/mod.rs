@@ -57,6 +57,7 @@ mod layer;
 mod predicate;
 mod service;
 pub mod source;
+pub mod webhook;
 
 #[cfg(feature = "axum")]
 mod action;

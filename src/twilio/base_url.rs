@@ -105,6 +105,10 @@ pub struct InvalidBaseUrl {
 }
 
 impl InvalidBaseUrl {
+    pub(crate) const fn new(problem: &'static str) -> Self {
+        Self { problem }
+    }
+
     pub(crate) fn problem(&self) -> &'static str {
         self.problem
     }

@@ -32,6 +32,8 @@ use super::AccountSid;
 pub struct Credentials {
     account: AccountSid,
     authorization: HeaderValue,
+    /// The account's own, with which Twilio signs its webhooks.
+    auth_token: Option<Arc<str>>,
 }
 
 impl Credentials {
@@ -43,7 +45,8 @@ impl Credentials {
     /// characters.
     pub fn auth_token(account_sid: &str, token: &str) -> Result<Self, CredentialsError> {
         let account = account(account_sid)?;
-        Ok(Self { account, authorization: basic(account_sid, "auth token", token)? })
+        let authorization = basic(account_sid, "auth token", token)?;
+        Ok(Self { account, authorization, auth_token: Some(token.into()) })
     }
 
     /// An API key (`SK…`) with its secret, and the account that it belongs to.
@@ -67,7 +70,8 @@ impl Credentials {
                 problem: "expected SK and 32 hexadecimal digits",
             });
         }
-        Ok(Self { account, authorization: basic(key_sid, "API key secret", secret)? })
+        let authorization = basic(key_sid, "API key secret", secret)?;
+        Ok(Self { account, authorization, auth_token: None })
     }
 
     /// An OAuth access token, sent as `Authorization: Bearer`.
@@ -87,7 +91,8 @@ impl Credentials {
                 problem: "expected visible ASCII characters",
             });
         }
-        Ok(Self { account, authorization: sensitive(&format!("Bearer {token}"), "OAuth token")? })
+        let authorization = sensitive(&format!("Bearer {token}"), "OAuth token")?;
+        Ok(Self { account, authorization, auth_token: None })
     }
 
     /// Reads the variables that Twilio's own SDKs and its CLI read:
@@ -117,13 +122,19 @@ impl Credentials {
     /// act on what its subaccounts own.
     #[must_use]
     pub fn for_subaccount(&self, subaccount: AccountSid) -> Self {
-        Self { account: subaccount, authorization: self.authorization.clone() }
+        Self { account: subaccount, authorization: self.authorization.clone(), auth_token: None }
     }
 
     /// The account whose messages these credentials report on.
     #[must_use]
     pub fn account_sid(&self) -> AccountSid {
         self.account
+    }
+
+    /// The auth token by which webhooks about the account are known: not a main
+    /// account's for its subaccounts, nor a key.
+    pub(crate) fn signs_webhooks(&self) -> Option<Arc<str>> {
+        self.auth_token.clone()
     }
 
     #[cfg(feature = "simulator")]
@@ -171,6 +182,10 @@ pub struct CredentialsError {
 }
 
 impl CredentialsError {
+    pub(super) const fn new(setting: &'static str, problem: &'static str) -> Self {
+        Self { setting, problem }
+    }
+
     /// The parameter or environment variable that is wrong.
     #[must_use]
     pub fn setting(&self) -> &'static str {

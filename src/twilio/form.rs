@@ -37,6 +37,11 @@ impl<'a> MessageForm<'a> {
         self.pairs().map(|(key, value)| (decode(key), decode(value)))
     }
 
+    /// Every field with its value, in their own bytes.
+    pub(super) fn raw_fields(&self) -> impl Iterator<Item = RawField<'a>> + use<'a> {
+        self.pairs().map(|(key, value)| (decode_bytes(key), decode_bytes(value)))
+    }
+
     fn pairs(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.raw.split(|&byte| byte == b'&').filter(|pair| !pair.is_empty()).map(|pair| match pair
             .iter()
@@ -47,6 +52,9 @@ impl<'a> MessageForm<'a> {
         })
     }
 }
+
+/// A field's name and value, decoded.
+pub(super) type RawField<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 impl fmt::Debug for MessageForm<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -62,10 +70,21 @@ fn is_encoded(raw: &[u8]) -> bool {
     raw.iter().any(|&byte| byte == b'%' || byte == b'+')
 }
 
-/// Decodes one key or value of a form or of a query.
+/// Decodes one key or value of a form or of a query. Bytes that are not UTF-8
+/// are replaced.
 pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
+    match decode_bytes(raw) {
+        Cow::Borrowed(raw) => String::from_utf8_lossy(raw),
+        Cow::Owned(decoded) => Cow::Owned(match String::from_utf8(decoded) {
+            Ok(text) => text,
+            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+        }),
+    }
+}
+
+fn decode_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
     if !is_encoded(raw) {
-        return String::from_utf8_lossy(raw);
+        return Cow::Borrowed(raw);
     }
     let mut decoded = Vec::with_capacity(raw.len());
     for (index, word) in raw.split(|&byte| byte == b'+').enumerate() {
@@ -74,10 +93,7 @@ pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
         }
         decoded.extend(percent_decode(word));
     }
-    Cow::Owned(match String::from_utf8(decoded) {
-        Ok(text) => text,
-        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-    })
+    Cow::Owned(decoded)
 }
 
 /// A boolean as SDKs spell it: `true` today, `True` in older Python ones.

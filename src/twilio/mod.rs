@@ -1,6 +1,6 @@
 //! What this crate knows of Twilio's wire, and no I/O: SIDs, credentials,
 //! recognising and tagging a create, reading its receipt, building and judging
-//! a feedback call, signing a webhook.
+//! a feedback call, signing and verifying a webhook.
 
 mod base_url;
 mod create;
@@ -8,10 +8,11 @@ mod credentials;
 mod feedback_call;
 mod form;
 mod hex;
+#[cfg(feature = "axum")]
+mod keywords;
 mod receipt;
 mod send_at;
 mod sid;
-#[cfg(feature = "simulator")]
 mod signature;
 
 pub use self::{
@@ -20,8 +21,11 @@ pub use self::{
     feedback_call::FeedbackBody,
     form::MessageForm,
     sid::{AccountSid, InvalidSid, MessageSid},
+    signature::{SignatureError, SignatureVerifier},
 };
 
+#[cfg(feature = "axum")]
+pub(crate) use self::keywords::is_keyword;
 pub(crate) use self::{
     base_url::AllowedOrigins,
     create::{Tagging, has_body_digest, is_encoded, is_form, match_create},

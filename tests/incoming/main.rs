@@ -10,4 +10,5 @@ mod store_trouble;
 mod support;
 mod tracked;
 mod twilio_trouble;
+mod webhooks;
 mod whole_loop;

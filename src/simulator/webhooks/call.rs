@@ -29,7 +29,8 @@ impl Caller {
 }
 
 /// One call of Twilio's to the application: a form, POSTed with a valid
-/// `X-Twilio-Signature` unless the test wants another.
+/// `X-Twilio-Signature` unless the test wants another; with [`by_get`](Self::by_get) its
+/// fields are in the URL.
 ///
 /// It may be sent any number of times: each time the same, as Twilio's retries
 /// are, down to the `I-Twilio-Idempotency-Token`.
@@ -43,6 +44,7 @@ pub struct Webhook {
     url: String,
     fields: Vec<(String, String)>,
     idempotency_token: String,
+    method: Method,
 }
 
 impl Webhook {
@@ -52,7 +54,8 @@ impl Webhook {
         url: String,
         fields: Vec<(String, String)>,
     ) -> Self {
-        Self { caller, token: Some(token), url, fields, idempotency_token: random_hex() }
+        let idempotency_token = random_hex();
+        Self { caller, token: Some(token), url, fields, idempotency_token, method: Method::POST }
     }
 
     /// Sets a field, in place of all that have its name: `ErrorCode`,
@@ -71,6 +74,13 @@ impl Webhook {
         self
     }
 
+    /// Asks with `GET`, as an account can have it configured: the fields are in the query,
+    /// behind what stands there.
+    pub fn by_get(mut self) -> Self {
+        self.method = Method::GET;
+        self
+    }
+
     /// Leaves the signature out.
     pub fn unsigned(mut self) -> Self {
         self.token = None;
@@ -85,9 +95,17 @@ impl Webhook {
 
     /// The URL that is called, and that the signature covers.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub fn url(&self) -> String {
         // Twilio takes a fragment for settings of its own.
-        self.url.split('#').next().unwrap_or_default()
+        self.with_query(self.url.split('#').next().unwrap_or_default())
+    }
+
+    fn with_query(&self, url: &str) -> String {
+        if self.method == Method::POST {
+            return url.to_owned();
+        }
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{}", self.form())
     }
 
     /// The request, for an application that is called without a socket.
@@ -96,7 +114,7 @@ impl Webhook {
     ///
     /// If the URL is none.
     pub fn request(&self) -> Result<Request<Full<Bytes>>, WebhookError> {
-        self.request_to(self.url())
+        self.request_to(&self.url())
     }
 
     /// POSTs it to its URL, and returns what the application answers, whatever
@@ -107,7 +125,7 @@ impl Webhook {
     ///
     /// If the URL is not an `http` one, or the answer does not come.
     pub async fn send(&self) -> Result<Response<Bytes>, WebhookError> {
-        self.send_to(self.url()).await
+        self.call(&self.url()).await
     }
 
     /// POSTs it to `url`, signed for its own: as a proxy passes on what Twilio
@@ -117,6 +135,10 @@ impl Webhook {
     ///
     /// As for [`send`](Self::send).
     pub async fn send_to(&self, url: &str) -> Result<Response<Bytes>, WebhookError> {
+        self.call(&self.with_query(url)).await
+    }
+
+    async fn call(&self, url: &str) -> Result<Response<Bytes>, WebhookError> {
         let request = self.request_to(url)?;
         if request.uri().scheme_str() != Some("http") {
             return Err(WebhookError::not_http());
@@ -132,16 +154,23 @@ impl Webhook {
         let authority = uri.authority().ok_or_else(WebhookError::not_a_url)?.as_str();
         let host = authority.rsplit('@').next().unwrap_or_default().to_owned();
         let mut request = Request::builder()
-            .method(Method::POST)
+            .method(self.method.clone())
             .uri(uri)
             .header(HOST, host)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded; charset=UTF-8")
             .header(USER_AGENT, "TwilioProxy/1.1")
             .header("i-twilio-idempotency-token", &self.idempotency_token);
-        if let Some(token) = &self.token {
-            request = request.header("x-twilio-signature", sign(token, self.url(), &self.fields));
+        let (fields, body) = match self.method {
+            Method::POST => (&self.fields[..], self.form()),
+            _ => (&[][..], String::new()),
+        };
+        if self.method == Method::POST {
+            let form = "application/x-www-form-urlencoded; charset=UTF-8";
+            request = request.header(CONTENT_TYPE, form);
         }
-        request.body(Full::new(self.form().into())).map_err(|_| WebhookError::not_a_url())
+        if let Some(token) = &self.token {
+            request = request.header("x-twilio-signature", sign(token, &self.url(), fields));
+        }
+        request.body(Full::new(body.into())).map_err(|_| WebhookError::not_a_url())
     }
 
     fn form(&self) -> String {

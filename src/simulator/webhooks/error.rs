@@ -25,6 +25,10 @@ impl WebhookError {
         Self::new("nobody takes replies: say where they go with `replies_to`")
     }
 
+    pub(super) fn no_call_url() -> Self {
+        Self::new("nobody takes calls: say where they go with `calls_to`")
+    }
+
     pub(super) fn not_a_url() -> Self {
         Self::new("the URL of the webhook is not an absolute URL of visible ASCII characters")
     }

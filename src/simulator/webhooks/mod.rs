@@ -1,4 +1,4 @@
-//! What Twilio calls: status callbacks and inbound replies.
+//! What Twilio calls: status callbacks, and inbound replies and calls.
 
 use std::{fmt, sync::Arc};
 
@@ -69,6 +69,7 @@ pub struct Webhooks {
     shared: Arc<Shared>,
     token: Arc<str>,
     replies_to: Option<Arc<str>>,
+    calls_to: Option<Arc<str>>,
     caller: Caller,
 }
 
@@ -81,6 +82,7 @@ impl Simulator {
             shared: Arc::clone(&self.shared),
             token: auth_token.into().into(),
             replies_to: None,
+            calls_to: None,
             caller: Caller::new(),
         }
     }
@@ -92,6 +94,13 @@ impl Webhooks {
     #[must_use]
     pub fn replies_to(mut self, url: impl Into<String>) -> Self {
         self.replies_to = Some(url.into().into());
+        self
+    }
+
+    /// Where calls go: what an account configures for its number.
+    #[must_use]
+    pub fn calls_to(mut self, url: impl Into<String>) -> Self {
+        self.calls_to = Some(url.into().into());
         self
     }
 
@@ -164,6 +173,29 @@ impl Webhooks {
             ("NumSegments", "1".to_owned()),
         ];
         add_common(&mut fields, &message);
+        Ok(self.webhook(url, fields))
+    }
+
+    /// The recipient of a message calls its sender: the first webhook of a call.
+    ///
+    /// For one that follows, set `CallStatus` to `in-progress`, and perhaps `Digits`, with
+    /// [`Webhook::with_field`].
+    ///
+    /// # Errors
+    ///
+    /// If there is no such message, or [`calls_to`](Self::calls_to) was not called.
+    pub fn call(&self, sid: MessageSid) -> Result<Webhook, WebhookError> {
+        let message = self.message(sid)?;
+        let url = self.calls_to.as_deref().ok_or_else(WebhookError::no_call_url)?;
+        let fields = vec![
+            ("CallSid", format!("CA{}", random_hex())),
+            ("AccountSid", message.account().to_string()),
+            ("From", message.to().to_owned()),
+            ("To", sender(&message)),
+            ("CallStatus", "ringing".to_owned()),
+            ("Direction", "inbound".to_owned()),
+            ("ApiVersion", "2010-04-01".to_owned()),
+        ];
         Ok(self.webhook(url, fields))
     }
 

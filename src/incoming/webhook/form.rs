@@ -1,0 +1,87 @@
+use std::borrow::Cow;
+
+use axum::extract::Request;
+use bytes::Bytes;
+use http::Method;
+
+use super::{
+    WebhookRejection, answered::Answered, rejection::UnexpectedWebhook, signed::read_signed,
+};
+use crate::{
+    AccountSid, Confirmation, CorrelationId, MessageForm, MessageSid,
+    incoming::context::TrackingContext,
+};
+
+/// The fields of a webhook that Twilio signed, and the handle.
+pub(super) struct SignedForm {
+    context: TrackingContext,
+    raw: Bytes,
+    account: AccountSid,
+}
+
+impl SignedForm {
+    pub(super) async fn read(request: Request) -> Result<Self, WebhookRejection> {
+        let context = TrackingContext::of(request.extensions())?;
+        let shared = context.feedback().shared();
+        let (parts, body) =
+            read_signed(request, &shared.settings.verifier).await.inspect_err(|_| {
+                shared.confirms.webhooks_refused.increment();
+            })?;
+        let raw = match parts.method {
+            Method::POST => body,
+            _ => Bytes::copy_from_slice(parts.uri.query().unwrap_or_default().as_bytes()),
+        };
+        let account = MessageForm::new(&raw).get("AccountSid");
+        let account = account.and_then(|account| account.parse().ok());
+        let account = account.ok_or(unexpected("AccountSid"))?;
+        Ok(Self { context, raw, account })
+    }
+
+    pub(super) fn account(&self) -> AccountSid {
+        self.account
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<Cow<'_, str>> {
+        MessageForm::new(&self.raw).get(name)
+    }
+
+    pub(super) fn required(&self, name: &'static str) -> Result<String, WebhookRejection> {
+        let value = self.get(name).filter(|value| !value.is_empty());
+        value.map(Cow::into_owned).ok_or(unexpected(name))
+    }
+
+    /// Confirms, once for each `event`, the message that `from` answers.
+    pub(super) async fn confirm(
+        &self,
+        event: &str,
+        quoted: Option<MessageSid>,
+        from: &str,
+        senders: &[&str],
+    ) -> Confirmation {
+        let shared = self.context.feedback().shared();
+        if !self.context.lets_through() {
+            return Confirmation::NotAnAction;
+        }
+        let event = shared.keyring.keys(&CorrelationId::event(event)).map(|keys| keys.current);
+        if event.is_some_and(|event| shared.webhooks.get([event].into_iter()).is_some()) {
+            shared.confirms.already_confirmed.increment();
+            return Confirmation::AlreadyConfirmed;
+        }
+        let answered = Answered { feedback: self.context.feedback(), account: self.account };
+        let target = match answered.find(quoted, from, senders).await {
+            Ok(target) => target,
+            Err(confirmation) => return confirmation,
+        };
+        let confirmation = self.context.feedback().confirm_target(target).await;
+        if let (Some(event), true) =
+            (event, confirmation.is_confirmed() || confirmation == Confirmation::Deferred)
+        {
+            shared.webhooks.insert(event, ());
+        }
+        confirmation
+    }
+}
+
+pub(super) fn unexpected(field: &'static str) -> WebhookRejection {
+    WebhookRejection::Inner(UnexpectedWebhook::new(field))
+}

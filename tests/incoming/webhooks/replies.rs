@@ -1,0 +1,156 @@
+use tower_message_feedback::{
+    MessageSid, link_query, recipient, simulator::Webhook, webhook::SignatureVerifier,
+};
+
+use super::*;
+
+fn quoting(webhook: Webhook, sid: MessageSid) -> Webhook {
+    webhook.with_field("OriginalRepliedMessageSid", sid.to_string())
+}
+
+#[tokio::test]
+async fn a_reply_confirms_the_newest_message_of_its_conversation() {
+    let phone = Phone::new().await;
+    phone.text(NUMBER).await;
+    let newest = phone.text(NUMBER).await;
+    let elsewhere = phone.text(OTHER_NUMBER).await;
+    let reply = phone.reply(newest, "yes");
+    let answer = send(&reply).await;
+    assert_eq!(answer.headers()[CONFIRMATION], "Queued");
+    assert_eq!(answer.headers()["content-type"], "text/xml; charset=utf-8");
+    assert!(answer.body().ends_with(b"<Response><Message>Thank you</Message></Response>"));
+    phone.world.reported(&[newest]).await;
+    assert_eq!(say(&phone.reply(elsewhere, "yes")).await, "Queued");
+    phone.world.reported(&[newest, elsewhere]).await;
+}
+
+#[tokio::test]
+async fn a_messaging_service_is_answered_whichever_number_it_chose() {
+    let phone = Phone::new().await;
+    let service = [("MessagingServiceSid", SERVICE)];
+    let sid = phone.send(conversation(), &service).await;
+    let reply = phone.reply(sid, "yes");
+    assert_eq!(reply.field("MessagingServiceSid"), Some(SERVICE));
+    assert_eq!(say(&reply).await, "Queued");
+    phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn what_a_number_of_a_service_sent_by_itself_is_answered_too() {
+    let phone = Phone::new().await;
+    let service = [("MessagingServiceSid", SERVICE)];
+    let by_service = phone.send(conversation(), &service).await;
+    let by_number = phone.text(NUMBER).await;
+    let to_both = |sid| phone.reply(sid, "yes").with_field("MessagingServiceSid", SERVICE);
+    assert_eq!(say(&to_both(by_number)).await, "Queued");
+    phone.world.reported(&[by_number]).await;
+    // The newest is confirmed: no older one is in its stead.
+    assert_eq!(say(&to_both(by_number)).await, "AlreadyConfirmed");
+    let newest = phone.send(conversation(), &service).await;
+    assert_eq!(say(&to_both(by_number)).await, "Queued");
+    phone.world.reported(&[by_number, newest]).await;
+    assert_ne!(by_service, newest);
+}
+
+#[tokio::test]
+async fn a_message_that_a_reply_quotes_is_the_one_it_answers() {
+    let phone = Phone::new().await;
+    let quoted = phone.text(NUMBER).await;
+    let newest = phone.text(NUMBER).await;
+    assert_eq!(say(&quoting(phone.reply(newest, "yes"), quoted)).await, "Queued");
+    phone.world.reported(&[quoted]).await;
+    // One that is not tracked is no other's.
+    let unknown = "SM0123456789abcdef0123456789abcdef".parse().expect("a SID");
+    assert_eq!(say(&quoting(phone.reply(newest, "yes"), unknown)).await, "Queued");
+    phone.world.reported(&[quoted, newest]).await;
+}
+
+#[tokio::test]
+async fn where_there_is_one_sender_the_recipient_is_enough() {
+    let phone = Phone::new().await;
+    let sid = phone.send(recipient(), &[("From", NUMBER)]).await;
+    assert_eq!(say(&phone.reply(sid, "yes")).await, "Queued");
+    phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn what_was_sent_for_something_else_is_not_answered() {
+    let phone = Phone::new().await;
+    let text = [("From", NUMBER), ("Body", "https://example.com/?id=1")];
+    let sid = phone.send(link_query("id"), &text).await;
+    assert_eq!(say(&phone.reply(sid, "yes")).await, "Unknown");
+    phone.world.nothing_reported().await;
+}
+
+#[tokio::test]
+async fn keywords_are_no_action_unless_the_application_says_so() {
+    let phone = Phone::new().await;
+    let sid = phone.text(NUMBER).await;
+    for body in ["STOP", " stop.", "Help", "START"] {
+        assert_eq!(say(&phone.reply(sid, body)).await, "NotAnAction");
+    }
+    let marked = phone.reply(sid, "arrêt").with_field("OptOutType", "STOP");
+    assert_eq!(say(&marked).await, "NotAnAction");
+    phone.world.nothing_reported().await;
+
+    let twilio = phone.twilio.clone().replies_to(phone.site.url("/hooks/stop"));
+    let say_it = |body| say_owned(twilio.reply(sid, body).expect("a reply"));
+    assert_eq!(say_it("yes").await, "NotAnAction");
+    assert_eq!(say_it("STOP").await, "Queued");
+    phone.world.reported(&[sid]).await;
+}
+
+async fn say_owned(webhook: Webhook) -> String {
+    say(&webhook).await
+}
+
+#[tokio::test]
+async fn a_reply_that_comes_again_confirms_nothing_newer() {
+    let phone = Phone::new().await;
+    let sid = phone.text(NUMBER).await;
+    let reply = phone.reply(sid, "yes");
+    assert_eq!(say(&reply).await, "Queued");
+    phone.world.reported(&[sid]).await;
+    phone.text(NUMBER).await;
+    assert_eq!(say(&reply).await, "AlreadyConfirmed");
+    phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn a_reply_may_come_by_get() {
+    let phone = Phone::new().await;
+    let sid = phone.text(NUMBER).await;
+    let reply = phone.reply(sid, "yes & no").by_get();
+    assert!(reply.url().contains("Body=yes+%26+no"));
+    assert_eq!(say(&reply).await, "Queued");
+    phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn nobody_answers_the_messages_of_another_account() {
+    let other = "ACfedcba9876543210fedcba9876543210";
+    let phone = Phone::with(|builder| {
+        let verifier = SignatureVerifier::new(other, "token-of-the-other").expect("a token");
+        builder.webhooks(verifier)
+    })
+    .await;
+    let sid = phone.text(NUMBER).await;
+    let reply = quoting(phone.reply(sid, "yes"), sid).with_field("AccountSid", other);
+    assert_eq!(say(&reply.clone().signed_with("token-of-the-other")).await, "Unknown");
+    // The credentials' own account is known beside it, by its own token alone.
+    assert_eq!(send(&reply).await.status(), 403);
+    phone.world.nothing_reported().await;
+    assert_eq!(say(&phone.reply(sid, "yes")).await, "Queued");
+    phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn another_webhook_on_the_route_is_told_apart() {
+    let phone = Phone::new().await;
+    let sid = phone.text(NUMBER).await;
+    let call = phone.twilio.clone().calls_to(phone.site.url("/hooks/reply"));
+    let answer = send(&call.call(sid).expect("a call")).await;
+    assert_eq!(answer.status(), 400);
+    assert!(answer.body().starts_with(b"this webhook has no MessageSid"));
+    phone.world.nothing_reported().await;
+}
