@@ -86,11 +86,22 @@ lint >"$target/lint.log" 2>&1 &
 lint=$!
 step cargo test --quiet --all-features --no-run
 
-quickstart=$(step cargo run --quiet --example quickstart)
-printf '%s\n' "$quickstart"
-for line in '12 messages, 12 of them with ProvideFeedback=true' '6 times Outcome=confirmed'; do
-    grep -qF "$line" <<<"$quickstart" || { echo "the quickstart did not print: $line" >&2; exit 1; }
-done
+# Runs an example, which has to print these lines.
+example() {
+    local name=$1 printed
+    printed=$(step cargo run --quiet --example "$name")
+    printf '%s\n' "$printed"
+    for line in "${@:2}"; do
+        grep -qF "$line" <<<"$printed" || { echo "$name did not print: $line" >&2; exit 1; }
+    done
+}
+example quickstart '12 messages, 12 of them with ProvideFeedback=true' '6 times Outcome=confirmed'
+example code_entry '999999: 401, 0 reported' '081500: 200, 1 reported' \
+    'the second message is confirmed: true'
+example temporary_password 'alice: 401, 0 reported' 'bob: 200, 0 reported' 'alice: 200, 1 reported'
+example unique_link 'opened: 0 reported' 'pressed: 1 reported'
+example reply_by_message 'forged: answered 403' 'STOP: 0 reported' 'yes: 1 reported'
+example reply_by_call 'called: 0 reported' 'pressed 2: 0 reported' 'pressed 1: 1 reported'
 
 step cargo build --quiet --example otp_login
 # It says where it is, serves, and ends when it is asked to.

@@ -23,7 +23,7 @@ impl SignedForm {
     pub(super) async fn read(request: Request) -> Result<Self, WebhookRejection> {
         let context = TrackingContext::of(request.extensions())?;
         let shared = context.feedback().shared();
-        let (parts, body) =
+        let (parts, body, signer) =
             read_signed(request, &shared.settings.verifier).await.inspect_err(|_| {
                 shared.confirms.webhooks_refused.increment();
             })?;
@@ -33,6 +33,8 @@ impl SignedForm {
         };
         let account = MessageForm::new(&raw).get("AccountSid");
         let account = account.and_then(|account| account.parse().ok());
+        // Whoever has one account's token cannot speak for another.
+        let account = account.filter(|account| *account == signer);
         let account = account.ok_or(unexpected("AccountSid"))?;
         Ok(Self { context, raw, account })
     }

@@ -14,6 +14,7 @@ use super::{
     MAX_BODY_BYTES, SignatureError, SignatureVerifier, WebhookRejection, called_uri,
     read::ReadBody, tell,
 };
+use crate::AccountSid;
 
 /// Any extractor, on a request that Twilio signed.
 ///
@@ -51,26 +52,27 @@ where
     type Rejection = WebhookRejection<E::Rejection>;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let (parts, body) = read_signed(request, &SignatureVerifier::from_ref(state)).await?;
+        let (parts, body, _) = read_signed(request, &SignatureVerifier::from_ref(state)).await?;
         let request = Request::from_parts(parts, Body::from(body));
         E::from_request(request, state).await.map(Self).map_err(WebhookRejection::Inner)
     }
 }
 
-/// A request whose signature was verified.
+/// A request whose signature was verified, and whose it is.
 pub(super) async fn read_signed(
     request: Request,
     verifier: &SignatureVerifier,
-) -> Result<(Parts, Bytes), SignatureError> {
+) -> Result<(Parts, Bytes, AccountSid), SignatureError> {
     let (parts, body) = request.into_parts();
     let read = async {
         verifier.check_head(&parts.headers)?;
         let body = ReadBody::new(body, MAX_BODY_BYTES).await?;
-        verifier.check(&parts.method, called_uri(&parts), &parts.headers, &body)?;
-        Ok(body)
+        let uri = called_uri(&parts);
+        let signer = verifier.check(&parts.method, uri, &parts.headers, &body)?;
+        Ok((body, signer))
     };
     let read = read.await.inspect_err(|error| tell(*error));
-    read.map(|body| (parts, body))
+    read.map(|(body, signer)| (parts, body, signer))
 }
 
 impl<E> Deref for TwilioSigned<E> {

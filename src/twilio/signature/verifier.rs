@@ -33,7 +33,7 @@ use crate::twilio::{
 /// let webhook = Request::get("/myapp.php?foo=1&bar=2")
 ///     .header("x-twilio-signature", "zYQTYrRWXE7LtzbG4PfP7/bkkGo=")
 ///     .body("")?;
-/// assert!(verifier.verify(&webhook).is_ok());
+/// assert_eq!(verifier.verify(&webhook)?.to_string(), "AC0123456789abcdef0123456789abcdef");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -113,13 +113,17 @@ impl SignatureVerifier {
         self
     }
 
-    /// Whether Twilio signed this request. Its URI must be the one that was called: in a
-    /// nested axum router the `OriginalUri`.
+    /// Whether Twilio signed this request, and with a token of which account: what it
+    /// says is about that account. Its URI must be the one that was called: in a nested
+    /// axum router the `OriginalUri`.
     ///
     /// # Errors
     ///
     /// Why it cannot be trusted.
-    pub fn verify<B: AsRef<[u8]>>(&self, request: &Request<B>) -> Result<(), SignatureError> {
+    pub fn verify<B: AsRef<[u8]>>(
+        &self,
+        request: &Request<B>,
+    ) -> Result<AccountSid, SignatureError> {
         self.check(request.method(), request.uri(), request.headers(), request.body().as_ref())
     }
 
@@ -140,7 +144,7 @@ impl SignatureVerifier {
         uri: &Uri,
         headers: &HeaderMap,
         body: &[u8],
-    ) -> Result<(), SignatureError> {
+    ) -> Result<AccountSid, SignatureError> {
         self.check_head(headers)?;
         let claimed = claimed(headers).ok_or(SignatureError::Wrong)?;
         let settings = headers.get(SETTINGS).map(HeaderValue::as_bytes);
@@ -155,30 +159,43 @@ impl SignatureVerifier {
         let base = base.ok_or(SignatureError::Wrong)?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         let (tokens, known) = self.tokens_for(query, &fields);
-        let mut genuine = false;
+        let mut signer = None;
         // A wrong one takes as long as a right one.
         for url in base.urls(target) {
-            for token in &tokens {
+            for (account, token) in &tokens {
                 let fields = fields.iter().map(|(name, value)| (&name[..], &value[..]));
-                genuine |= algorithm.verify(&claimed, token, &url, fields);
+                if algorithm.verify(&claimed, token, &url, fields) {
+                    signer = Some(*account);
+                }
             }
         }
-        if genuine && known { Ok(()) } else { Err(SignatureError::Wrong) }
+        signer.filter(|_| known).ok_or(SignatureError::Wrong)
     }
 
     /// The tokens of the account that the webhook names, all if it names none, and
     /// whether they may vouch for it: any account's take the time of an unknown one's.
-    fn tokens_for(&self, query: &str, fields: &[RawField<'_>]) -> (Vec<&Arc<str>>, bool) {
+    fn tokens_for(
+        &self,
+        query: &str,
+        fields: &[RawField<'_>],
+    ) -> (Vec<(AccountSid, &Arc<str>)>, bool) {
+        let all = || {
+            let accounts = self.tokens.iter();
+            accounts.flat_map(|(account, tokens)| tokens.iter().map(|token| (*account, token)))
+        };
         let of_query = MessageForm::new(query.as_bytes()).get("AccountSid");
         let of_form = fields.iter().find(|(name, _)| name[..] == *b"AccountSid");
         let named = match (of_form, &of_query) {
             (Some((_, account)), _) => &account[..],
             (None, Some(account)) => account.as_bytes(),
-            (None, None) => return (self.tokens.values().flatten().collect(), true),
+            (None, None) => return (all().collect(), true),
         };
-        match AccountSid::parse(named).and_then(|account| self.tokens.get(&account)) {
-            Some(tokens) => (tokens.iter().collect(), true),
-            None => (self.tokens.values().next().into_iter().flatten().collect(), false),
+        match AccountSid::parse(named).filter(|named| self.tokens.contains_key(named)) {
+            Some(named) => (all().filter(|(account, _)| *account == named).collect(), true),
+            None => {
+                let any = self.tokens.keys().next().copied();
+                (all().filter(|(account, _)| Some(*account) == any).collect(), false)
+            }
         }
     }
 }
@@ -290,7 +307,10 @@ mod tests {
 
     #[test]
     fn twilios_own_examples_are_verified() {
-        assert_eq!(verifier().verify(&form("RSOYDt4T1cUTdK1PDd93/VVr8B8=")), Ok(()));
+        assert_eq!(
+            verifier().verify(&form("RSOYDt4T1cUTdK1PDd93/VVr8B8=")),
+            Ok(AC.parse().unwrap())
+        );
         let json = |body| {
             let digest = "0a1ff7634d9ab3b95db5c9a2dfe9416e41502b283a80c7cf19632632f96e6620";
             let request = Request::post(format!("/myapp.php?foo=1&bar=2&bodySHA256={digest}"))
@@ -299,7 +319,7 @@ mod tests {
                 .body(body);
             verifier().verify(&request.unwrap())
         };
-        assert_eq!(json("{\"property\": \"value\", \"boolean\": true}"), Ok(()));
+        assert_eq!(json("{\"property\": \"value\", \"boolean\": true}"), Ok(AC.parse().unwrap()));
         assert_eq!(
             json("{\"property\": \"other\", \"boolean\": true}"),
             Err(SignatureError::Wrong)

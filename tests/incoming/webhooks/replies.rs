@@ -1,8 +1,9 @@
+use sha2::{Digest, Sha256};
 use tower_message_feedback::{
-    MessageSid, link_query, recipient, simulator::Webhook, webhook::SignatureVerifier,
+    MessageForm, MessageSid, link_query, recipient, simulator::Webhook, webhook::SignatureVerifier,
 };
 
-use super::*;
+use super::{signatures::signature, *};
 
 fn quoting(webhook: Webhook, sid: MessageSid) -> Webhook {
     webhook.with_field("OriginalRepliedMessageSid", sid.to_string())
@@ -142,6 +143,43 @@ async fn nobody_answers_the_messages_of_another_account() {
     phone.world.nothing_reported().await;
     assert_eq!(say(&phone.reply(sid, "yes")).await, "Queued");
     phone.world.reported(&[sid]).await;
+}
+
+#[tokio::test]
+async fn whoever_has_the_token_of_one_account_cannot_speak_for_another() {
+    let other = "AC00000000000000000000000000000000";
+    let phone = Phone::with(|builder| {
+        builder.webhooks(SignatureVerifier::new(other, "token-of-the-other").expect("a token"))
+    })
+    .await;
+    let sid = phone.text(NUMBER).await;
+    let genuine = phone.reply(sid, "yes").request().expect("a request");
+    let form = http_body_util::BodyExt::collect(genuine.into_body()).await.expect("a form");
+    let form = String::from_utf8(form.to_bytes().to_vec()).expect("text");
+    let url = phone.site.url("/hooks/reply");
+
+    // Both accounts in one form: the one that signs is the first in the order of names.
+    let twice = format!("{form}&AccountSid={other}");
+    let mut fields: Vec<_> = MessageForm::new(twice.as_bytes()).fields().collect();
+    fields.sort_unstable();
+    let text = fields.iter().map(|(name, value)| format!("{name}{value}")).collect::<String>();
+    let signed = signature("token-of-the-other", &format!("{url}{text}"));
+    assert_eq!(post(&phone, "/hooks/reply", &signed, twice).await, 400);
+
+    // A form that its hash vouches for: nothing that is signed names an account.
+    let digest: String = Sha256::digest(&form).iter().map(|byte| format!("{byte:02x}")).collect();
+    let path = format!("/hooks/reply?bodySHA256={digest}");
+    let signed = signature("token-of-the-other", &phone.site.url(&path));
+    assert_eq!(post(&phone, &path, &signed, form).await, 400);
+    phone.world.nothing_reported().await;
+}
+
+async fn post(phone: &Phone, path: &str, signature: &str, form: String) -> u16 {
+    let request = phone.site.request(http::Method::POST, path).body(form);
+    let request = request
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-twilio-signature", signature);
+    phone.site.send(request).await.status
 }
 
 #[tokio::test]

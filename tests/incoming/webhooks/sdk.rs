@@ -183,10 +183,10 @@ proptest! {
         let request = |signature: &str, fields: &[(String, String)]| {
             post(&target, signature, algorithm, "application/x-www-form-urlencoded", form(fields))
         };
-        prop_assert_eq!(verifier.verify(&request(&signature, &fields)), Ok(()));
+        prop_assert!(verifier.verify(&request(&signature, &fields)).is_ok());
         let mut reversed = fields.clone();
         reversed.reverse();
-        prop_assert_eq!(verifier.verify(&request(&signature, &reversed)), Ok(()));
+        prop_assert!(verifier.verify(&request(&signature, &reversed)).is_ok());
 
         let mut other = fields.clone();
         match fields.len() {
@@ -213,7 +213,7 @@ proptest! {
         let of = |body: &str| {
             verifier.verify(&post(&target, &signature, "HMAC_SHA1", "application/json", body.into()))
         };
-        prop_assert_eq!(of(&body), Ok(()));
+        prop_assert!(of(&body).is_ok());
         prop_assert_eq!(of(&changed).is_ok(), body == changed);
     }
 }

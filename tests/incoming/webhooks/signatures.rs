@@ -27,7 +27,7 @@ use super::*;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-fn signature(token: &str, text: &str) -> String {
+pub(super) fn signature(token: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("any key");
     mac.update(text.as_bytes());
     BASE64_STANDARD.encode(mac.finalize().into_bytes())
