@@ -7,7 +7,8 @@ use std::{
 };
 
 use tower_message_feedback::store::{
-    ConfirmOutcome, ConfirmTarget, FeedbackStore, PostgresStore, RecordOutcome, SettledAs,
+    ConfirmOutcome, ConfirmTarget, FeedbackStore, ForgetTarget, PostgresStore, RecordOutcome,
+    SettledAs,
 };
 
 use crate::support::{
@@ -114,6 +115,47 @@ async fn a_lease_and_expiry_pass_over_what_is_locked() {
     transaction.rollback().await.expect("a rollback");
     assert_eq!(lease(&store, 10).await.len(), 1);
     assert_eq!(store.expire(10).await.expect("an answer"), 1);
+}
+
+/// A settlement that was under way when its message was forgotten: forgetting waits for
+/// it, and removes what it wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_settled_while_it_is_forgotten_leaves_nothing_behind() {
+    let store = Arc::new(fresh().await);
+    let schema = store.schema().to_owned();
+    queue(&store, 0..2).await;
+    let mut client = connect(&server().url()).await;
+    let backend: i32 =
+        client.query_one("SELECT pg_backend_pid()", &[]).await.expect("a number").get(0);
+    let transaction = client.transaction().await.expect("a transaction");
+    for (n, table, times) in [(0, "dead_letter", "died_at"), (1, "delivered", "delivered_at")] {
+        let failure = if table == "dead_letter" { ("failure,", "1,") } else { ("", "") };
+        let settle = format!(
+            "WITH gone AS (
+                DELETE FROM {schema}.outbox WHERE sid = '\\x00{n:032x}' RETURNING id, sid
+            )
+            INSERT INTO {schema}.{table}
+                ({times}, {} keep_until, attempts, not_found, id, sid)
+            SELECT 0, {} 9000000000000000, 1, 0, id, sid FROM gone",
+            failure.0, failure.1,
+        );
+        transaction.batch_execute(&settle).await.expect("settled");
+    }
+    let forgetting = tokio::spawn({
+        let store = store.clone();
+        async move { store.forget(&[0, 1].map(|n| ForgetTarget::Message(sid(n)))).await }
+    });
+    let observer = connect(&server().url()).await;
+    until("forgetting waits", async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE $1 = ANY(pg_blocking_pids(pid))";
+        observer.query_one(waiting, &[&backend]).await.expect("a number").get::<_, i64>(0) == 1
+    })
+    .await;
+    transaction.commit().await.expect("a commit");
+    assert_eq!(forgetting.await.expect("a task").expect("an answer"), [1, 1]);
+    assert_eq!(store.counts().await.expect("an answer").dead_letters, 0);
+    let left = format!("SELECT count(*) FROM {schema}.delivered");
+    assert_eq!(observer.query_one(&left, &[]).await.expect("a number").get::<_, i64>(0), 0);
 }
 
 /// A role whose transactions are serializable: statements are refused, and are

@@ -51,9 +51,9 @@ impl PostgresStore {
         Ok(counts.collect())
     }
 
-    /// In two steps, the second with a fresh snapshot: a confirm or a settlement
-    /// that the first had to wait for may have written an entry that the first
-    /// cannot see.
+    /// In three steps, each with a fresh snapshot: the first may have to wait for a
+    /// confirm, the second for a settlement, and what those have written is seen by
+    /// the next one alone.
     async fn forget_in(
         &self,
         connection: &Connection,
@@ -77,8 +77,9 @@ impl PostgresStore {
             }
         }
         if !entries.is_empty() {
+            connection.query(&self.statements.forget_queued, &[&entries], prepared).await?;
             let params: [super::access::Param<'_>; 2] = [&entries, &of];
-            connection.query(&self.statements.forget_entries, &params, prepared).await?;
+            connection.query(&self.statements.forget_settled, &params, prepared).await?;
         }
         client.batch_execute("COMMIT").await?;
         Ok(gone)

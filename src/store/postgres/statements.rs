@@ -78,7 +78,8 @@ statements! {
             INT2_ARRAY, INT4_ARRAY, INT8_ARRAY, INT8, INT8];
     expire = sql!("expire"), [INT8, INT8, INT8];
     forget = sql!("forget"), [UUID_ARRAY, BYTEA_ARRAY];
-    forget_entries = sql!("forget_entries"), [INT8_ARRAY, BYTEA_ARRAY];
+    forget_queued = sql!("forget_queued"), [INT8_ARRAY];
+    forget_settled = sql!("forget_settled"), [INT8_ARRAY, BYTEA_ARRAY];
     lookup = sql!("lookup"), [UUID_ARRAY, UUID_ARRAY];
     by_sid = sql!("by_sid"), [BYTEA_ARRAY];
     dead_letters = sql!("dead_letters"), [BYTEA, INT8];

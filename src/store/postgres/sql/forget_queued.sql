@@ -1,0 +1,1 @@
+DELETE FROM @schema@.outbox o WHERE o.id = ANY ($1::int8[])
