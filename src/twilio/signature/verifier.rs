@@ -41,8 +41,9 @@ use crate::twilio::{
 #[derive(Clone, Default)]
 #[must_use]
 pub struct SignatureVerifier {
-    tokens: BTreeMap<AccountSid, Vec<Arc<str>>>,
-    public_url: Option<Base>,
+    // Shared: every request clones the verifier.
+    tokens: Arc<BTreeMap<AccountSid, Vec<Arc<str>>>>,
+    public_url: Option<Arc<Base>>,
     trusts_forwarded: bool,
 }
 
@@ -87,7 +88,7 @@ impl SignatureVerifier {
     }
 
     pub(crate) fn insert(&mut self, account: AccountSid, token: Arc<str>) {
-        self.tokens.entry(account).or_default().push(token);
+        Arc::make_mut(&mut self.tokens).entry(account).or_default().push(token);
     }
 
     pub(crate) fn has_tokens(&self) -> bool {
@@ -102,7 +103,7 @@ impl SignatureVerifier {
     ///
     /// If it is not a URL with `https` or `http` and a host, or has a query.
     pub fn public_url(mut self, url: &str) -> Result<Self, InvalidBaseUrl> {
-        self.public_url = Some(Base::parse(url)?);
+        self.public_url = Some(Arc::new(Base::parse(url)?));
         Ok(self)
     }
 
@@ -153,8 +154,8 @@ impl SignatureVerifier {
         let fields = signed_fields(method, query, headers, body).ok_or(SignatureError::Wrong)?;
         let base = match &self.public_url {
             Some(base) => Some(base.clone()),
-            None if self.trusts_forwarded => Base::forwarded(uri, headers),
-            None => Base::of(uri, headers),
+            None if self.trusts_forwarded => Base::forwarded(uri, headers).map(Arc::new),
+            None => Base::of(uri, headers).map(Arc::new),
         };
         let base = base.ok_or(SignatureError::Wrong)?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
