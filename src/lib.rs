@@ -117,7 +117,8 @@ pub use incoming::{Confirmed, Tracked, TrackedAction, TrackedRejection};
 pub use outgoing::{ProvideFeedback, ProvideFeedbackLayer};
 pub use twilio::{
     AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,
-    InvalidBaseUrl, InvalidSid, MessageForm, MessageSid,
+    InvalidBaseUrl, InvalidSid, MessageForm, MessageSid, MessageStatus, MessagingServiceSid,
+    UnknownMessageStatus,
 };
 
 #[cfg(all(doctest, feature = "reqwest"))]

@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Attempts, Failure};
-use crate::{AccountSid, BaseUrl, MessageSid, Timestamp};
+use crate::{AccountSid, BaseUrl, MessageSid, MessageStatus, Timestamp};
 
 /// What became of one tracked message. Twilio's outcome cannot be read back;
 /// this can.
@@ -18,12 +18,17 @@ pub struct LedgerEntry {
     pub sent_at: Timestamp,
     /// The application's own name for this sort of message.
     pub label: Option<Arc<str>>,
-    /// Where it stands.
+    /// Where its feedback stands.
     pub status: LedgerStatus,
+    /// How far Twilio has delivered the message itself: the newest of its
+    /// [status callbacks](crate::webhook::StatusCallback), if there was one.
+    pub message_status: Option<MessageStatus>,
+    /// Twilio's error code of that status, for example 30003.
+    pub error_code: Option<u32>,
 }
 
 impl LedgerEntry {
-    /// An entry without a label.
+    /// An entry without a label, of a message of unknown delivery.
     #[must_use]
     pub const fn new(
         sid: MessageSid,
@@ -32,11 +37,20 @@ impl LedgerEntry {
         sent_at: Timestamp,
         status: LedgerStatus,
     ) -> Self {
-        Self { sid, account, base_url, sent_at, label: None, status }
+        Self {
+            sid,
+            account,
+            base_url,
+            sent_at,
+            label: None,
+            status,
+            message_status: None,
+            error_code: None,
+        }
     }
 }
 
-/// Where a tracked message stands. Times are by the store's clock.
+/// Where a tracked message's feedback stands. Times are by the store's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LedgerStatus {

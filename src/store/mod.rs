@@ -16,6 +16,7 @@ pub mod redis;
 #[cfg(feature = "sqlite-unbundled")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub mod sqlite;
+mod status;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -34,12 +35,17 @@ pub use self::{
     error::StoreError,
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
+    status::{SenderOutcome, ServiceSender, StatusOutcome, StatusUpdate},
 };
-use crate::{CorrelationKeys, MessageSid};
+use crate::{CorrelationKeys, MessageSid, MessagingServiceSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:
 /// Twilio's `SendAt` lies at least five minutes ahead, clocks differ by less.
 pub(crate) const SCHEDULED: Duration = Duration::from_secs(60);
+
+/// How many senders of Messaging Services a store remembers: an application has a
+/// few, and a service four hundred numbers at most.
+pub(crate) const MAX_SENDERS: usize = 10_000;
 
 /// What an operation of a store returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -144,6 +150,29 @@ pub trait FeedbackStore: Send + Sync + 'static {
     /// settles nothing from then on, even if the message is recorded again.
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>>;
 
+    /// Moves the delivery status of messages forward, in whatever order it is told: of
+    /// all that was said the greatest status stays, with its error code, whatever
+    /// else becomes of the message. It is dropped and forgotten with the message; a
+    /// store whose server drops by itself may drop a confirmed message's before.
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>>;
+
+    /// Remembers which Messaging Service each sender sends for, one for each and for
+    /// good; up to 10,000 senders.
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>>;
+
+    /// The Messaging Service of each sender, that under the current key before that
+    /// under the previous one.
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>>;
+
     /// What is known under each id, the newest message first, those under the
     /// current key before those under the previous one.
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>>;
@@ -200,6 +229,27 @@ impl<T: FeedbackStore + ?Sized> FeedbackStore for Arc<T> {
 
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         (**self).forget(targets)
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        (**self).update_status(updates)
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        (**self).learn_senders(senders)
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        (**self).services(senders)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

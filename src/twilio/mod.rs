@@ -10,6 +10,7 @@ mod form;
 mod hex;
 #[cfg(feature = "axum")]
 mod keywords;
+mod message_status;
 mod receipt;
 mod send_at;
 mod sid;
@@ -20,7 +21,8 @@ pub use self::{
     credentials::{Credentials, CredentialsError, CredentialsProvider},
     feedback_call::FeedbackBody,
     form::MessageForm,
-    sid::{AccountSid, InvalidSid, MessageSid},
+    message_status::{MessageStatus, UnknownMessageStatus},
+    sid::{AccountSid, InvalidSid, MessageSid, MessagingServiceSid},
     signature::{SignatureError, SignatureVerifier},
 };
 

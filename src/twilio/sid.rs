@@ -40,6 +40,41 @@ enum MessagePrefix {
     Mm,
 }
 
+/// The SID of a Messaging Service: `MG` and 32 hexadecimal digits.
+///
+/// ```
+/// use tower_message_feedback::MessagingServiceSid;
+///
+/// let service: MessagingServiceSid = "MG0123456789abcdef0123456789abcdef".parse()?;
+/// assert!("AC0123456789abcdef0123456789abcdef".parse::<MessagingServiceSid>().is_err());
+/// # Ok::<(), tower_message_feedback::InvalidSid>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessagingServiceSid(Hex32);
+
+impl MessagingServiceSid {
+    pub(crate) fn parse(text: &[u8]) -> Option<Self> {
+        text.strip_prefix(b"MG").and_then(Hex32::parse).map(Self)
+    }
+
+    fn to_ascii(self) -> [u8; 34] {
+        sid_ascii(*b"MG", &self.0)
+    }
+
+    /// The SID as stores keep it: 16 bytes, or 20 if a letter is upper case.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn pack(self) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(20);
+        self.0.pack(&mut packed);
+        packed
+    }
+
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    pub(crate) fn unpack(packed: &[u8]) -> Option<Self> {
+        Hex32::unpack(packed).map(Self)
+    }
+}
+
 impl AccountSid {
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         text.strip_prefix(b"AC").and_then(Hex32::parse).map(Self)
@@ -146,6 +181,7 @@ macro_rules! text_traits {
 
 text_traits!(AccountSid, "AC and 32 hexadecimal digits");
 text_traits!(MessageSid, "SM or MM and 32 hexadecimal digits");
+text_traits!(MessagingServiceSid, "MG and 32 hexadecimal digits");
 
 /// A text that is not the SID it should be. The text itself is not repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,11 +7,12 @@ use std::sync::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, MessagingServiceSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
-        Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
+        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+        StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -82,6 +83,27 @@ impl FeedbackStore for MoodyStore {
 
     fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.moody(self.0.memory.forget(ids))
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        self.moody(self.0.memory.update_status(updates))
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        self.moody(self.0.memory.learn_senders(senders))
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        self.moody(self.0.memory.services(senders))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

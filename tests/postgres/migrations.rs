@@ -32,8 +32,8 @@ async fn many_processes_may_migrate_at_once() {
         steps.push(task.await.expect("a task"));
     }
     steps.sort_unstable();
-    assert_eq!(steps, [0, 0, 0, 0, 0, 0, 0, 2], "one did all of it");
-    assert_eq!(version(&schema).await, "2");
+    assert_eq!(steps, [0, 0, 0, 0, 0, 0, 0, 3], "one did all of it");
+    assert_eq!(version(&schema).await, "3");
     queue(&builder(&schema).build().expect("a store"), 0..3).await;
 }
 
@@ -90,7 +90,7 @@ async fn the_rows_of_the_previous_version_are_read() {
     let store = builder(&schema).build().expect("a store");
     let error = store.check().await.expect_err("an older version");
     assert!(said(&error).contains("are of version 1"), "{}", said(&error));
-    assert_eq!(store.migrate().await.expect("an upgrade"), 1);
+    assert_eq!(store.migrate().await.expect("an upgrade"), 2);
     assert_eq!(store.migrate().await.expect("nothing to do"), 0);
 
     assert_eq!(status(&store, 1).await, Some(LedgerStatus::Pending));
@@ -117,7 +117,7 @@ async fn statements_of_the_previous_version_go_on_while_it_is_upgraded() {
     let old = connect(&server().url()).await;
     old.batch_execute(&format!("SET search_path = {schema}")).await.expect("a setting");
     let confirm = old
-        .prepare("UPDATE message SET confirmed_at = 1, entry = nextval('entry_id') WHERE sid = $1 RETURNING *")
+        .prepare("UPDATE message SET confirmed_at = 1, entry = nextval('entry_id') WHERE sid = $1 RETURNING entry")
         .await
         .expect("a statement");
     let file = old
@@ -145,12 +145,12 @@ async fn tables_of_a_later_version_serve_if_they_say_so() {
         )
     };
     let client = connect(&server().url()).await;
-    client.batch_execute(&later(2)).await.expect("a version");
+    client.batch_execute(&later(3)).await.expect("a version");
     let other = builder(schema).build().expect("a store");
     assert_eq!(other.migrate().await.expect("nothing to do"), 0);
     queue(&other, 0..1).await;
 
-    client.batch_execute(&later(3)).await.expect("a version");
+    client.batch_execute(&later(4)).await.expect("a version");
     let other = builder(schema).build().expect("a store");
     for error in
         [other.check().await.expect_err("too new"), other.migrate().await.expect_err("too new")]
@@ -172,7 +172,7 @@ async fn a_schema_that_is_there_needs_no_right_to_create_one() {
     let mut config = server().config();
     config.user(&schema);
     let store = PostgresStore::builder().config(config).schema(&schema).build().expect("a store");
-    assert_eq!(store.migrate().await.expect("tables"), 2);
+    assert_eq!(store.migrate().await.expect("tables"), 3);
     queue(&store, 0..1).await;
 }
 

@@ -38,6 +38,27 @@ macro_rules! feedback_store {
                 Box::pin(self.forget_(targets))
             }
 
+            fn update_status<'a>(
+                &'a self,
+                updates: &'a [StatusUpdate],
+            ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+                Box::pin(self.update_status_(updates))
+            }
+
+            fn learn_senders<'a>(
+                &'a self,
+                senders: &'a [ServiceSender],
+            ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+                Box::pin(self.learn_senders_(senders))
+            }
+
+            fn services<'a>(
+                &'a self,
+                senders: &'a [CorrelationKeys],
+            ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+                Box::pin(self.services_(senders))
+            }
+
             fn lookup<'a>(
                 &'a self,
                 ids: &'a [CorrelationKeys],

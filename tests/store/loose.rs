@@ -2,11 +2,12 @@
 //! not ask for more.
 
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, MessagingServiceSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
-        Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
+        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+        StoreError, StoreFuture, TrackedMessage,
         conformance::{Capabilities, Settings, Subject},
     },
 };
@@ -46,6 +47,27 @@ impl LooseStore {
 
     async fn forget_(&self, targets: &[ForgetTarget]) -> Result<Vec<usize>, StoreError> {
         self.0.forget(targets).await
+    }
+
+    async fn update_status_(
+        &self,
+        updates: &[StatusUpdate],
+    ) -> Result<Vec<StatusOutcome>, StoreError> {
+        self.0.update_status(updates).await
+    }
+
+    async fn learn_senders_(
+        &self,
+        senders: &[ServiceSender],
+    ) -> Result<Vec<SenderOutcome>, StoreError> {
+        self.0.learn_senders(senders).await
+    }
+
+    async fn services_(
+        &self,
+        senders: &[CorrelationKeys],
+    ) -> Result<Vec<Option<MessagingServiceSid>>, StoreError> {
+        self.0.services(senders).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

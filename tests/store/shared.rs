@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, MessagingServiceSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, LedgerStatus, MemoryStore, RecordOutcome, ResendOutcome,
-        SettleOutcome, Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        SenderOutcome, ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate,
+        StoreCounts, StoreError, StoreFuture, TrackedMessage,
         conformance::{HeldConfirm, HeldEnd, Settings, Subject},
     },
 };
@@ -88,6 +89,27 @@ impl SharedStore {
 
     async fn forget_(&self, targets: &[ForgetTarget]) -> Result<Vec<usize>, StoreError> {
         self.memory.forget(targets).await
+    }
+
+    async fn update_status_(
+        &self,
+        updates: &[StatusUpdate],
+    ) -> Result<Vec<StatusOutcome>, StoreError> {
+        self.memory.update_status(updates).await
+    }
+
+    async fn learn_senders_(
+        &self,
+        senders: &[ServiceSender],
+    ) -> Result<Vec<SenderOutcome>, StoreError> {
+        self.memory.learn_senders(senders).await
+    }
+
+    async fn services_(
+        &self,
+        senders: &[CorrelationKeys],
+    ) -> Result<Vec<Option<MessagingServiceSid>>, StoreError> {
+        self.memory.services(senders).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

@@ -9,11 +9,12 @@ use std::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, ManualClock, MessageSid,
+    CorrelationKeys, ManualClock, MessageSid, MessagingServiceSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
-        Settlement, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
+        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+        StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -28,6 +29,7 @@ pub(crate) enum Op {
     Lookup,
     DeadLetters,
     Resend,
+    Status,
     Counts,
 }
 
@@ -142,6 +144,27 @@ impl FeedbackStore for SwitchStore {
 
     fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.pass(Op::Forget, self.memory.forget(ids))
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        self.pass(Op::Status, self.memory.update_status(updates))
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        self.pass(Op::Status, self.memory.learn_senders(senders))
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        self.pass(Op::Status, self.memory.services(senders))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Attempts, ConfirmOutcome, ConfirmTarget, ForgetTarget, LeaseAnswer, LeaseRequest, Leased,
         LedgerEntry, LedgerStatus, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs,
-        Settlement, StoreCounts, TrackedMessage,
+        Settlement, StatusOutcome, StatusUpdate, StoreCounts, TrackedMessage,
     },
 };
 
@@ -137,6 +137,12 @@ impl Fixture {
     pub(super) async fn bury(&self, n: u8) {
         self.queue(0, n).await;
         self.settle_message(n.into(), SettledAs::Dead(REJECTED)).await;
+    }
+
+    pub(super) async fn update_status(&self, updates: &[StatusUpdate]) -> Vec<StatusOutcome> {
+        let outcomes = answer("update_status", self.store.update_status(updates)).await;
+        assert_eq!(outcomes.len(), updates.len(), "update_status: one answer for each status");
+        outcomes
     }
 
     pub(super) async fn expire(&self, limit: usize) -> usize {

@@ -27,6 +27,7 @@ pub(super) async fn a_batch_of_nothing_is_answered_with_nothing(subject: &Tested
     assert_eq!(f.settle_all(&[]).await, []);
     assert_eq!(f.forget_all(&[]).await, [0; 0]);
     assert_eq!(f.resend_all(&[]).await, []);
+    assert_eq!(f.update_status(&[]).await, []);
     assert_eq!(f.by_sid(&[]).await, []);
     assert!(answer("lookup", f.store.lookup(&[])).await.is_empty());
     assert_eq!(f.expire(0).await, 0);

@@ -5,7 +5,8 @@ use std::{io::Write, time::Duration};
 use super::{
     Report, Subject, Verdict, batched_tasks, batches, bounds, chaos, clock, confirm,
     erased::{Tested, tested},
-    expiry, held, histories, lease, ledger, record, repeat, resends, settle, shared, tasks, turns,
+    expiry, held, histories, lease, ledger, record, repeat, resends, senders, settle, shared,
+    statuses, tasks, turns,
 };
 
 /// Expands to one test a case, so that each is reported by its name: see
@@ -172,6 +173,22 @@ cases! {
         one_message_can_be_forgotten_and_the_others_of_its_id_stay,
         a_forgotten_message_may_be_recorded_again,
     }
+    statuses {
+        a_status_only_moves_forward,
+        an_error_code_is_that_of_its_status,
+        a_batch_is_kept_as_if_one_after_the_other,
+        no_account_speaks_for_anothers_message,
+        what_was_told_before_the_record_is_unknown,
+        it_stays_whatever_becomes_of_the_feedback,
+        it_changes_nothing_else,
+        it_is_forgotten_with_its_message,
+        of_many_that_are_told_at_once_the_furthest_stays,
+    }
+    senders {
+        a_sender_has_the_service_that_was_learnt_last,
+        a_sender_is_found_under_its_previous_key,
+        beyond_ten_thousand_none_is_learnt,
+    }
     bounds {
         at_the_bound_the_oldest_unconfirmed_message_goes_first,
         a_batch_makes_room_for_each_of_its_messages,
@@ -222,6 +239,8 @@ cases! {
         what_dies_with_one_is_sent_again_by_the_other,
         labels_places_and_accounts_are_the_same_for_both,
         what_one_object_wrote_outlives_it,
+        what_one_is_told_of_a_message_the_other_knows,
+        what_one_learns_of_a_sender_the_other_knows,
     }
     held {
         it_queues_with_its_commit,

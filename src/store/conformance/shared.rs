@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+pub(super) use super::{
+    senders::what_one_learns_of_a_sender_the_other_knows,
+    statuses::what_one_is_told_of_a_message_the_other_knows,
+};
+
 use super::{
     erased::Tested,
     fixture::{Fixture, LEASE, REJECTED, RETENTION, answer, seconds, sids},

@@ -1,6 +1,6 @@
 use super::{expiry::Place, shards::IsEmpty};
 use crate::{
-    MessageSid, Timestamp,
+    MessageSid, MessageStatus, Timestamp,
     store::{Attempts, EntryId, Failure, LedgerEntry, LedgerStatus, SCHEDULED, TrackedMessage},
 };
 
@@ -16,6 +16,8 @@ pub(super) struct Held {
     pub(super) place: Option<Place>,
     /// Nothing while nobody has confirmed it.
     pub(super) progress: Option<Box<Progress>>,
+    /// How far it was delivered, and the error code of that.
+    pub(super) delivery: Option<(MessageStatus, Option<u32>)>,
 }
 
 /// What became of a confirmed message.
@@ -40,7 +42,7 @@ impl Chain {
         if self.0.len() < 4 {
             self.0.reserve_exact(1);
         }
-        self.0.insert(at, Held { message, place: None, progress: None });
+        self.0.insert(at, Held { message, place: None, progress: None, delivery: None });
         &mut self.0[at]
     }
 
@@ -123,6 +125,8 @@ impl Held {
             sent_at: self.message.sent_at,
             label: self.message.label.clone(),
             status,
+            message_status: self.delivery.map(|(status, _)| status),
+            error_code: self.delivery.and_then(|(_, code)| code),
         }
     }
 }

@@ -17,6 +17,7 @@ mod outbox;
 mod shards;
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -34,10 +35,11 @@ use self::{
 };
 use super::{
     Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, Resends, SettleOutcome, SettledAs,
-    Settlement, StoreCounts, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, MAX_SENDERS, RecordOutcome, ResendOutcome, Resends, SenderOutcome,
+    ServiceSender, SettleOutcome, SettledAs, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+    StoreFuture, TrackedMessage,
 };
-use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
+use crate::{CorrelationKey, CorrelationKeys, MessageSid, MessagingServiceSid, Timestamp};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
@@ -49,6 +51,7 @@ pub struct MemoryStore {
     outbox: Mutex<Outbox>,
     expiry: Mutex<ExpiryQueue>,
     dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
+    senders: Mutex<HashMap<CorrelationKey, MessagingServiceSid>>,
     messages: AtomicUsize,
     evicted: AtomicU64,
     dead_dropped: AtomicU64,
@@ -74,6 +77,7 @@ impl MemoryStore {
             outbox: Mutex::default(),
             expiry: Mutex::default(),
             dead: Mutex::default(),
+            senders: Mutex::default(),
             messages: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             dead_dropped: AtomicU64::new(0),
@@ -298,6 +302,42 @@ impl MemoryStore {
         }
     }
 
+    fn update_one(&self, update: &StatusUpdate) -> StatusOutcome {
+        let updated = self.with_held(update.sid, |_, held| {
+            if held.message.account != update.account {
+                return StatusOutcome::Unknown;
+            }
+            if held.delivery.is_some_and(|(status, _)| status >= update.status) {
+                return StatusOutcome::NotNewer;
+            }
+            held.delivery = Some((update.status, update.error_code));
+            StatusOutcome::Updated
+        });
+        updated.unwrap_or(StatusOutcome::Unknown)
+    }
+
+    fn learn_one(&self, learnt: &ServiceSender) -> SenderOutcome {
+        let mut senders = lock(&self.senders);
+        let full = senders.len() >= MAX_SENDERS;
+        match senders.get_mut(&learnt.sender) {
+            Some(known) if *known == learnt.service => SenderOutcome::Known,
+            Some(known) => {
+                *known = learnt.service;
+                SenderOutcome::Learned
+            }
+            None if full => SenderOutcome::Full,
+            None => {
+                senders.insert(learnt.sender, learnt.service);
+                SenderOutcome::Learned
+            }
+        }
+    }
+
+    fn service_of(&self, sender: &CorrelationKeys) -> Option<MessagingServiceSid> {
+        let senders = lock(&self.senders);
+        sender.iter().find_map(|key| senders.get(&key).copied())
+    }
+
     fn lookup_one(&self, keys: &CorrelationKeys) -> Vec<LedgerEntry> {
         let mut found: Vec<LedgerEntry> = Vec::new();
         for key in keys.iter() {
@@ -388,6 +428,27 @@ impl FeedbackStore for MemoryStore {
 
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         answer(|| targets.iter().map(|target| self.forget_one(target)).collect())
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        answer(|| updates.iter().map(|update| self.update_one(update)).collect())
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        answer(|| senders.iter().map(|sender| self.learn_one(sender)).collect())
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        answer(|| senders.iter().map(|sender| self.service_of(sender)).collect())
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

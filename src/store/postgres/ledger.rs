@@ -6,7 +6,7 @@ use super::{
     PostgresStore, error::PostgresError, lease::attempts, param::Key, statements::COUNT_TO,
 };
 use crate::{
-    CorrelationKeys, MessageSid, Timestamp,
+    CorrelationKeys, MessageSid, MessageStatus, Timestamp,
     store::{Failure, FailureKind, LedgerEntry, LedgerStatus, ResendOutcome, StoreCounts},
 };
 
@@ -125,6 +125,10 @@ impl PostgresStore {
                 sent_at: Timestamp::from_millis(row.try_get(3)?),
                 label: source.label,
                 status: status(row)?,
+                message_status: row
+                    .try_get::<_, Option<i16>>(11)?
+                    .and_then(|code| MessageStatus::from_code(u8::try_from(code).ok()?)),
+                error_code: code(row, 12)?,
             };
             entries.push((usize::try_from(ord - 1).ok(), entry));
         }
@@ -149,13 +153,18 @@ fn status(row: &Row) -> Result<LedgerStatus, PostgresError> {
         (Some(died_at), Some(failure)) => {
             let kind = FailureKind::from_code(u8::try_from(failure).unwrap_or(0));
             let http_status: Option<i32> = row.try_get(9)?;
-            let code: Option<i64> = row.try_get(10)?;
             let failure = Failure::new(
                 kind,
                 http_status.and_then(|status| u16::try_from(status).ok()),
-                code.and_then(|code| u32::try_from(code).ok()),
+                code(row, 10)?,
             );
             LedgerStatus::dead(confirmed_at, died_at, attempts, failure)
         }
     })
+}
+
+/// Twilio's error code in a column.
+fn code(row: &Row, column: usize) -> Result<Option<u32>, PostgresError> {
+    let code: Option<i64> = row.try_get(column)?;
+    Ok(code.and_then(|code| u32::try_from(code).ok()))
 }

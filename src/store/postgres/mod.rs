@@ -17,6 +17,7 @@ mod schema;
 mod settle;
 mod sources;
 mod statements;
+mod status;
 mod turns;
 
 use std::{
@@ -40,10 +41,11 @@ use self::{
 pub use self::{builder::PostgresStoreBuilder, error::PostgresError, joined::JoinTransaction};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-    StoreCounts, StoreError, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
+    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture,
+    TrackedMessage,
 };
-use crate::{Clock, CorrelationKeys, MessageSid};
+use crate::{Clock, CorrelationKeys, MessageSid, MessagingServiceSid};
 
 /// A [`FeedbackStore`] in PostgreSQL 15 or later, for any number of processes.
 ///
@@ -185,6 +187,27 @@ impl FeedbackStore for PostgresStore {
 
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.run_batch(targets.len(), self.forget_all(targets))
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        self.run_batch(updates.len(), self.update_status_once(updates))
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        self.run_batch(senders.len(), self.learn_all(senders))
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        self.run_batch(senders.len(), self.services_of(senders))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -39,8 +39,10 @@ impl RedisStore {
         let mut dropped = self.drop_limited(layout, Op::Expire, limit).await?;
         if self.settings.clock.is_some() {
             dropped += self.drop_limited(layout, Op::Drop, limit - dropped).await?;
-            // The index is no message: it is dropped beside.
-            self.on_all_shards(layout, Op::DropIndex, &[b"1000".to_vec()]).await?;
+            // What is no message is dropped beside.
+            for op in [Op::DropIndex, Op::DropStatuses] {
+                self.on_all_shards(layout, op, &[b"1000".to_vec()]).await?;
+            }
         }
         self.expired.fetch_add(dropped as u64, Relaxed);
         Ok(dropped)

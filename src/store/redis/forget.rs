@@ -44,6 +44,9 @@ impl RedisStore {
             gone.extend(messages);
         }
         self.unindex(layout, &gone).await?;
+        // Hash and SID. A status may outlive a message that is over.
+        let of_ids = gone.iter().filter_map(|gone| MessageSid::unpack(gone.get(4..)?));
+        self.forget_deliveries(layout, of_ids.chain(sids)).await?;
         Ok(removed)
     }
 }

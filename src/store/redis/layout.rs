@@ -25,6 +25,7 @@ pub(super) struct Layout {
 pub(super) struct Shard {
     pub(super) records: [String; 7],
     pub(super) index: [String; 2],
+    pub(super) statuses: [String; 1],
 }
 
 impl Layout {
@@ -35,6 +36,7 @@ impl Layout {
             Shard {
                 records: ["g", "q", "due", "age", "dead", "dead-by-time", "n"].map(name),
                 index: ["i", "c"].map(name),
+                statuses: ["t"].map(name),
             }
         });
         Self { prefix: prefix.into(), shards: shards.collect() }
@@ -58,6 +60,11 @@ impl Layout {
 
     pub(super) fn shard_of_digest(&self, digest: SidDigest) -> usize {
         usize::from(digest[0]) % self.shards.len()
+    }
+
+    /// Messaging Services by sender.
+    pub(super) fn senders(&self) -> String {
+        format!("{}:{{senders}}:services", self.prefix)
     }
 
     /// Names by number, numbers by name.

@@ -48,6 +48,22 @@ impl RedisStore {
         Ok(found.into_iter().map(|records| records.into_iter().next()).collect())
     }
 
+    /// The records of the SIDs, with their places in the batch.
+    pub(super) async fn records_of(
+        &self,
+        layout: &Layout,
+        sids: &[MessageSid],
+    ) -> Result<(Vec<usize>, Vec<Record>), RedisStoreError> {
+        let hashes = self.hashes_of(layout, sids).await?;
+        let (which, wanted): (Vec<usize>, Vec<_>) = hashes
+            .into_iter()
+            .enumerate()
+            .flat_map(|(at, hashes)| hashes.into_iter().map(move |hash| (at, (hash, sids[at]))))
+            .unzip();
+        let found = self.find_sids(layout, &wanted).await?;
+        Ok(which.into_iter().zip(found).filter_map(|(at, found)| Some((at, found?))).unzip())
+    }
+
     /// The entries of records whose account and origin anybody knows.
     async fn entries(
         &self,
@@ -58,11 +74,13 @@ impl RedisStore {
         let accounts = self.names.accounts.names(&self.connection, layout, accounts).await?;
         let places = records.iter().map(|record| record.place);
         let places = self.names.places.names(&self.connection, layout, places).await?;
+        let deliveries = self.deliveries(layout, records).await?;
         Ok(records
             .iter()
-            .map(|record| {
+            .zip(deliveries)
+            .map(|(record, delivery)| {
                 let account = accounts.get(&record.account)?;
-                Some(record.entry(*account, places.get(&record.place)?))
+                Some(record.entry(*account, places.get(&record.place)?, delivery))
             })
             .collect())
     }
@@ -79,10 +97,15 @@ impl RedisStore {
             ids.iter().enumerate().flat_map(|(at, keys)| keys.iter().map(move |key| (at, key)));
         let (which, items): (Vec<usize>, Vec<_>) =
             keys.map(|(at, key)| (at, key_item(b'k', key))).unzip();
-        let mut found = vec![Vec::new(); ids.len()];
+        let (mut whose, mut all) = (Vec::new(), Vec::new());
         for (at, mut records) in which.into_iter().zip(self.find(layout, items).await?) {
             records.sort_by_key(|record| std::cmp::Reverse(record.age()));
-            found[at].extend(self.entries(layout, &records).await?.into_iter().flatten());
+            whose.extend(records.iter().map(|_| at));
+            all.extend(records);
+        }
+        let mut found = vec![Vec::new(); ids.len()];
+        for (at, entry) in whose.into_iter().zip(self.entries(layout, &all).await?) {
+            found[at].extend(entry);
         }
         Ok(found)
     }
@@ -95,15 +118,7 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let layout = self.layout().await?;
-        let hashes = self.hashes_of(layout, sids).await?;
-        let (which, wanted): (Vec<usize>, Vec<_>) = hashes
-            .into_iter()
-            .enumerate()
-            .flat_map(|(at, hashes)| hashes.into_iter().map(move |hash| (at, (hash, sids[at]))))
-            .unzip();
-        let found = self.find_sids(layout, &wanted).await?;
-        let (which, records): (Vec<usize>, Vec<Record>) =
-            which.into_iter().zip(found).filter_map(|(at, found)| Some((at, found?))).unzip();
+        let (which, records) = self.records_of(layout, sids).await?;
         let mut entries = vec![None; sids.len()];
         for (at, entry) in which.into_iter().zip(self.entries(layout, &records).await?) {
             entries[at] = entries[at].take().or(entry);

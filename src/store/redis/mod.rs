@@ -19,6 +19,7 @@ mod record;
 mod script;
 mod server;
 mod settle;
+mod status;
 
 use std::{
     fmt,
@@ -44,10 +45,11 @@ use self::{
 };
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-    StoreCounts, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
+    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
+    TrackedMessage,
 };
-use crate::{AccountSid, CorrelationKeys, MessageSid};
+use crate::{AccountSid, CorrelationKeys, MessageSid, MessagingServiceSid};
 
 /// A [`FeedbackStore`] in Redis 6.2 or later, Valkey, or a Redis Cluster.
 ///
@@ -115,6 +117,7 @@ impl RedisStore {
         let shard = layout.shard(shard);
         let mut call = match op {
             Op::Index | Op::DropIndex => Call::new(op, &shard.index),
+            Op::Statuses | Op::DropStatuses => Call::new(op, &shard.statuses),
             _ => Call::new(op, &shard.records),
         };
         call.arg(match &self.settings.clock {
@@ -237,6 +240,27 @@ impl FeedbackStore for RedisStore {
 
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         operation(self.forget_all(targets))
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        operation(self.update_all(updates))
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        operation(self.learn_all(senders))
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        operation(self.services_of(senders))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::{RedisStoreError, layout::Hash};
 use crate::{
-    AccountSid, BaseUrl, CorrelationKey, MessageSid, Timestamp,
+    AccountSid, BaseUrl, CorrelationKey, MessageSid, MessageStatus, Timestamp,
     store::{
         Attempts, EntryId, Failure, FailureKind, LeaseToken, LedgerEntry, LedgerStatus,
         TrackedMessage,
@@ -84,6 +84,8 @@ pub(super) struct Record {
     order: u8,
     pub(super) sid: MessageSid,
     pub(super) sent_at: Timestamp,
+    /// When it is over, in seconds.
+    pub(super) expires: [u8; 4],
     pub(super) account: Account,
     pub(super) place: Place,
     pub(super) status: LedgerStatus,
@@ -114,6 +116,7 @@ impl Record {
         &self,
         account: AccountSid,
         place: &(BaseUrl, Option<Arc<str>>),
+        (message_status, error_code): (Option<MessageStatus>, Option<u32>),
     ) -> LedgerEntry {
         LedgerEntry {
             sid: self.sid,
@@ -122,6 +125,8 @@ impl Record {
             sent_at: self.sent_at,
             label: place.1.clone(),
             status: self.status,
+            message_status,
+            error_code,
         }
     }
 }
@@ -184,7 +189,7 @@ impl Reader<'_> {
         let [a, b, c, d, e, f, g] = self.take()?;
         let sign = if a & 0x80 == 0 { 0 } else { 0xff };
         let sent_at = Timestamp::from_millis(i64::from_be_bytes([sign, a, b, c, d, e, f, g]));
-        let _expires: [u8; 4] = self.take()?;
+        let expires = self.take()?;
         let (account, place) = (self.take()?, self.take()?);
         let mut sid = vec![(flags >> 3) & 1];
         sid.extend(digits);
@@ -215,7 +220,7 @@ impl Reader<'_> {
             }
         };
         let sid = MessageSid::unpack(&sid)?;
-        Some(Record { order, sid, sent_at, account, place, status, queued })
+        Some(Record { order, sid, sent_at, expires, account, place, status, queued })
     }
 
     fn failure(&mut self) -> Option<Failure> {

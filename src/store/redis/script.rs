@@ -2,8 +2,8 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
-/// What runs on the server, whole or not at all. All but the last two read one
-/// shard, whose names they get as `KEYS`.
+/// What runs on the server, whole or not at all. All but the last three read
+/// one shard, whose names they get as `KEYS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
     Record,
@@ -24,7 +24,11 @@ pub(super) enum Op {
     /// The index by SID of a shard.
     Index,
     DropIndex,
+    /// How far the messages of a shard were delivered.
+    Statuses,
+    DropStatuses,
     Names,
+    Senders,
     Migrate,
 }
 
@@ -71,6 +75,9 @@ scripts! {
     Fence = ["lib", "records", "fence"];
     Index = ["lib", "index"];
     DropIndex = ["lib", "drop"];
+    Statuses = ["lib", "statuses"];
+    DropStatuses = ["lib", "drop"];
     Names = ["names"];
+    Senders = ["senders"];
     Migrate = ["migrate"];
 }

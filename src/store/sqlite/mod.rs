@@ -110,6 +110,7 @@ mod schema;
 mod session;
 mod settle;
 mod statements;
+mod status;
 mod worker;
 
 use std::{fmt, path::Path, sync::Arc};
@@ -125,10 +126,11 @@ pub use self::{
 use self::{connection::Target, session::Session, worker::Queue};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SettleOutcome, Settlement,
-    StoreCounts, StoreError, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
+    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture,
+    TrackedMessage,
 };
-use crate::{CorrelationKeys, MessageSid};
+use crate::{CorrelationKeys, MessageSid, MessagingServiceSid};
 
 /// A [`FeedbackStore`] in a SQLite file.
 ///
@@ -234,6 +236,27 @@ impl FeedbackStore for SqliteStore {
 
     fn forget<'a>(&'a self, targets: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         ask(&self.writer, targets, |session, items| session.forget(items))
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        ask(&self.writer, updates, |session, items| session.update_status(items))
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        ask(&self.writer, senders, |session, items| session.learn_senders(items))
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        ask(&self.reader, senders, |session, items| session.services(items))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

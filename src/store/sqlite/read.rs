@@ -12,7 +12,7 @@ use super::{
     statements::Query,
 };
 use crate::{
-    CorrelationKeys, MessageSid, Timestamp,
+    CorrelationKeys, MessageSid, MessageStatus, Timestamp,
     store::{Failure, FailureKind, LedgerEntry, LedgerStatus, StoreCounts},
 };
 
@@ -24,6 +24,8 @@ struct Line {
     sent_at: Timestamp,
     label: Option<i64>,
     status: LedgerStatus,
+    message_status: Option<MessageStatus>,
+    error_code: Option<u32>,
 }
 
 fn line(row: &Row<'_>) -> Result<Line, SqliteError> {
@@ -35,6 +37,8 @@ fn line(row: &Row<'_>) -> Result<Line, SqliteError> {
         sent_at: Timestamp::from_millis(row.get(3)?),
         label: row.get(4)?,
         status: status(row)?,
+        message_status: row.get::<_, Option<u8>>(13)?.and_then(MessageStatus::from_code),
+        error_code: row.get(14)?,
     })
 }
 
@@ -118,6 +122,8 @@ impl Session<'_> {
             sent_at: line.sent_at,
             label,
             status: line.status,
+            message_status: line.message_status,
+            error_code: line.error_code,
         })
     }
 

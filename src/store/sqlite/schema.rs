@@ -19,7 +19,7 @@ pub(super) const DEAD: i64 = 2;
 pub(super) const QUEUED: i64 = 3;
 
 /// The version that this build writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 const MIGRATIONS: [Migration; VERSION as usize] = [
     // Remembering, confirming, delivering.
@@ -87,6 +87,16 @@ CREATE TABLE tmf_settled (
 CREATE TABLE tmf_label (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 ALTER TABLE tmf_message ADD COLUMN label INTEGER;
 CREATE INDEX tmf_message_dead_sid ON tmf_message (sid) WHERE state = 2;
+",
+    },
+    // What status callbacks tell: how far a message was delivered, and which senders
+    // are a Messaging Service's.
+    Migration {
+        compatible_from: 1,
+        sql: "
+ALTER TABLE tmf_message ADD COLUMN delivery INTEGER;
+ALTER TABLE tmf_message ADD COLUMN error_code INTEGER;
+CREATE TABLE tmf_sender (key BLOB PRIMARY KEY, service BLOB NOT NULL) STRICT, WITHOUT ROWID;
 ",
     },
 ];

@@ -25,7 +25,7 @@ macro_rules! ledger {
             "SELECT m.sid, m.account, m.base_url, m.sent_at, m.label, m.state, ",
             "coalesce(o.confirmed_at, s.confirmed_at), s.settled_at, ",
             "coalesce(o.attempts, s.attempts), coalesce(o.not_found, s.not_found), ",
-            "s.failure, s.status, s.code FROM tmf_message m ",
+            "s.failure, s.status, s.code, m.delivery, m.error_code FROM tmf_message m ",
             "LEFT JOIN tmf_outbox o ON o.message = m.id AND m.state = 3 ",
             "LEFT JOIN tmf_settled s ON s.message = m.id AND m.state IN (1, 2) ",
             $rest
@@ -99,6 +99,13 @@ queries! {
     ExpiredDead = "SELECT id, state FROM tmf_message WHERE state = 2 AND expires_at <= ?1 \
         ORDER BY expires_at, id LIMIT ?2";
     DropMessage = "DELETE FROM tmf_message WHERE id = ?1";
+
+    DeliveryOfSid = "SELECT account, delivery FROM tmf_message WHERE sid = ?1";
+    SetDelivery = "UPDATE tmf_message SET delivery = ?2, error_code = ?3 WHERE sid = ?1";
+    ServiceOfSender = "SELECT service FROM tmf_sender WHERE key = ?1";
+    Senders = "SELECT count(*) FROM tmf_sender";
+    SetSender = "INSERT INTO tmf_sender (key, service) VALUES (?1, ?2) \
+        ON CONFLICT (key) DO UPDATE SET service = excluded.service";
 
     LedgerOfKey = ledger!("WHERE m.key = ?1 ORDER BY m.sent_at DESC, m.id DESC");
     LedgerOfSid = ledger!("WHERE m.sid = ?1");

@@ -1,10 +1,11 @@
 use tokio::sync::watch;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, MessagingServiceSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SettleOutcome,
-        Settlement, StoreCounts, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
+        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+        StoreFuture, TrackedMessage,
     },
 };
 
@@ -86,6 +87,27 @@ impl FeedbackStore for GatedStore {
 
     fn forget<'a>(&'a self, ids: &'a [ForgetTarget]) -> StoreFuture<'a, Vec<usize>> {
         self.inner.forget(ids)
+    }
+
+    fn update_status<'a>(
+        &'a self,
+        updates: &'a [StatusUpdate],
+    ) -> StoreFuture<'a, Vec<StatusOutcome>> {
+        self.inner.update_status(updates)
+    }
+
+    fn learn_senders<'a>(
+        &'a self,
+        senders: &'a [ServiceSender],
+    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
+        self.inner.learn_senders(senders)
+    }
+
+    fn services<'a>(
+        &'a self,
+        senders: &'a [CorrelationKeys],
+    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
+        self.inner.services(senders)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

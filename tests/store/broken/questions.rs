@@ -27,6 +27,7 @@ impl BrokenStore {
                 }
                 _ => {}
             }
+            found.iter_mut().for_each(|entry| self.show_status(entry));
         }
         Ok(found)
     }
@@ -38,6 +39,7 @@ impl BrokenStore {
             BySidSkipsTheUnknown => entries.retain(Option::is_some),
             _ => {}
         }
+        entries.iter_mut().flatten().for_each(|entry| self.show_status(entry));
         Ok(entries)
     }
 
@@ -64,6 +66,7 @@ impl BrokenStore {
             }
             _ => {}
         }
+        letters.iter_mut().for_each(|entry| self.show_status(entry));
         Ok(letters)
     }
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 use tower_message_feedback::{
-    BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, Timestamp,
+    BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, MessageStatus, MessagingServiceSid,
+    Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
         LeaseAnswer, LeaseRequest, LeaseToken, LedgerEntry, LedgerStatus, MemoryStore,
-        RecordOutcome, ResendOutcome, SettleOutcome, Settlement, StoreCounts, StoreError,
-        StoreFuture, TrackedMessage,
+        RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender, SettleOutcome, Settlement,
+        StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
         conformance::{Settings, Subject},
     },
 };
@@ -30,7 +31,7 @@ impl Subject for Broken {
     }
 
     fn histories(&self) -> u64 {
-        60
+        150
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) struct Seen {
     pub(super) tokens: HashMap<EntryId, (LeaseToken, Timestamp)>,
     pub(super) owners: HashMap<EntryId, MessageSid>,
     pub(super) resent: Vec<MessageSid>,
+    pub(super) told: HashMap<MessageSid, (MessageStatus, Option<u32>)>,
     pub(super) latest: Option<Timestamp>,
 }
 

@@ -118,14 +118,18 @@ impl Pair {
 
     /// Compares every message.
     pub(super) async fn compare(&mut self, reason: Reason) -> Step {
-        self.take_gone(reason).await?;
+        let gone = self.take_gone(reason).await?;
         let f = self.f();
         if !f.capabilities().exact_expiry {
-            self.forget_what_is_over(&f).await?;
+            self.forget_what_is_over(&f, &gone).await?;
         }
         let sids = all_sids();
         let shown = f.by_sid(&sids).await;
         for (sid, shown) in sids.into_iter().zip(shown) {
+            let dropped = shown.as_ref().is_some_and(|shown| shown.message_status.is_none());
+            if dropped && !f.capabilities().exact_expiry {
+                self.model.drop_status(sid);
+            }
             let expected = self.model.message(sid).map(Message::ledger_entry);
             same!(shown, expected, "by_sid {sid}");
         }
@@ -134,8 +138,9 @@ impl Pair {
 
     /// What may go at any time, as the store likes, goes now: or nothing could be
     /// said of it any more.
-    async fn forget_what_is_over(&mut self, f: &Fixture) -> Step {
+    async fn forget_what_is_over(&mut self, f: &Fixture, gone: &[Message]) -> Step {
         let over = self.model.messages.iter().filter(|message| message.is_over(self.latest));
+        let over = over.chain(gone);
         let over: Vec<MessageSid> = over.map(|message| message.tracked.sid).collect();
         let targets: Vec<_> = over.iter().map(|sid| ForgetTarget::Message(*sid)).collect();
         f.forget_all(&targets).await;

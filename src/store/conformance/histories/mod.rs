@@ -25,7 +25,7 @@ use super::{
     verdict::{CaseResult, require},
 };
 
-const LENGTH: usize = 60;
+const LENGTH: usize = 70;
 /// How long the search for a shorter history may go on.
 const PATIENCE: Duration = Duration::from_secs(60);
 

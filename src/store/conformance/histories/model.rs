@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use crate::{
-    AccountSid, CorrelationKeys, MessageSid, Timestamp,
+    AccountSid, CorrelationKeys, MessageSid, MessageStatus, Timestamp,
     store::{
         Attempts, ConfirmOutcome, LeaseRequest, Leased, LedgerEntry, LedgerStatus, SCHEDULED,
-        SettledAs, TrackedMessage,
+        SettledAs, StatusOutcome, StatusUpdate, TrackedMessage,
     },
 };
 
@@ -17,6 +17,7 @@ pub(super) struct Message {
     pub(super) arrival: u64,
     pub(super) expires_at: Timestamp,
     pub(super) status: LedgerStatus,
+    pub(super) delivery: Option<(MessageStatus, Option<u32>)>,
 }
 
 #[derive(Debug)]
@@ -85,6 +86,8 @@ impl Message {
             sent_at: self.tracked.sent_at,
             label: self.tracked.label.clone(),
             status: self.status,
+            message_status: self.delivery.map(|(status, _)| status),
+            error_code: self.delivery.and_then(|(_, code)| code),
         }
     }
 }
@@ -105,7 +108,27 @@ impl Model {
             arrival: self.arrivals,
             expires_at: tracked.expires_at,
             status: LedgerStatus::Pending,
+            delivery: None,
         });
+    }
+
+    pub(super) fn update_status(&mut self, update: &StatusUpdate) -> StatusOutcome {
+        let message = self.message_mut(update.sid);
+        let Some(message) = message.filter(|m| m.tracked.account == update.account) else {
+            return StatusOutcome::Unknown;
+        };
+        if message.delivery.is_some_and(|(status, _)| status >= update.status) {
+            return StatusOutcome::NotNewer;
+        }
+        message.delivery = Some((update.status, update.error_code));
+        StatusOutcome::Updated
+    }
+
+    /// A confirmed message's status may go before it.
+    pub(super) fn drop_status(&mut self, sid: MessageSid) {
+        if let Some(message) = self.message_mut(sid).filter(|message| !message.is_pending()) {
+            message.delivery = None;
+        }
     }
 
     /// The messages under each key, the newest first.

@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use crate::store::{Failure, FailureKind, SettledAs};
+use crate::{
+    MessageStatus,
+    store::{Failure, FailureKind, SettledAs},
+};
 
 /// How many messages, ids and accounts a history is about.
 pub(super) const MESSAGES: u64 = 10;
@@ -26,6 +29,7 @@ pub(super) enum Op {
     },
     Forget(Vec<Forget>),
     Resend(Vec<u64>),
+    Status(Vec<Status>),
     Advance {
         millis: u64,
     },
@@ -59,6 +63,15 @@ pub(super) enum Confirm {
 }
 
 #[derive(Debug, Clone, Copy)]
+pub(super) struct Status {
+    pub(super) n: u64,
+    /// Whether the message's own account says so.
+    pub(super) is_own: bool,
+    pub(super) status: MessageStatus,
+    pub(super) error_code: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Forget {
     Id { id: u8, previous: Option<u8> },
     Message(u64),
@@ -78,6 +91,7 @@ impl Op {
             Self::Settle(batch) => shorter(batch, item).map(Self::Settle),
             Self::Forget(batch) => shorter(batch, item).map(Self::Forget),
             Self::Resend(batch) => shorter(batch, item).map(Self::Resend),
+            Self::Status(batch) => shorter(batch, item).map(Self::Status),
             Self::Lease { .. }
             | Self::Expire { .. }
             | Self::Advance { .. }
@@ -95,7 +109,7 @@ pub(super) fn history(seed: u64, length: usize, batch: usize, step_back: bool) -
 }
 
 fn op(dice: &mut fastrand::Rng, batch: usize, step_back: bool) -> Op {
-    match dice.u8(0..34) {
+    match dice.u8(0..38) {
         0..=6 => Op::Record(several(dice, batch, record)),
         7..=12 => Op::Confirm(several(dice, batch, confirm)),
         13..=17 => Op::Lease { limit: dice.usize(0..6), small: dice.usize(0..3) },
@@ -109,7 +123,18 @@ fn op(dice: &mut fastrand::Rng, batch: usize, step_back: bool) -> Op {
         28 if step_back => Op::StepBack { millis: dice.u64(0..10_000) },
         29 => Op::Advance { millis: dice.u64(0..400_000) },
         30 => Op::Advance { millis: dice.u64(0..20) * 1000 },
+        31..=34 => Op::Status(several(dice, batch, status)),
         _ => Op::ToAnEdge { at: dice.usize(..), before: dice.bool() },
+    }
+}
+
+fn status(dice: &mut fastrand::Rng) -> Status {
+    use MessageStatus::{Delivered, Failed, Queued, Sent, Undelivered};
+    Status {
+        n: dice.u64(0..MESSAGES),
+        is_own: dice.u8(0..8) > 0,
+        status: [Queued, Sent, Failed, Undelivered, Delivered][dice.usize(0..5)],
+        error_code: dice.bool().then(|| dice.u32(1..100)),
     }
 }
 

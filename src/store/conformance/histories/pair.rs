@@ -6,14 +6,15 @@ use super::{
     compare::{Dropped, Reason},
     lease::check_lease,
     model::{Confirmed, Message, Model},
-    op::{ACCOUNTS, Confirm, Forget, MESSAGES, Op, Record},
+    op::{ACCOUNTS, Confirm, Forget, MESSAGES, Op, Record, Status},
     step::{Step, ensure, same},
 };
 use crate::{
     BaseUrl, MessageSid, Timestamp,
     store::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, ForgetTarget, LeaseRequest, LeaseToken,
-        RecordOutcome, ResendOutcome, Resends, SettleOutcome, Settlement, TrackedMessage,
+        RecordOutcome, ResendOutcome, Resends, SettleOutcome, Settlement, StatusUpdate,
+        TrackedMessage,
         conformance::{
             fixture::{Fixture, LEASE, seconds},
             messages::{account, by_id, key, keys, message_sid, rotated, sid},
@@ -43,6 +44,13 @@ fn numbered(n: u64) -> MessageSid {
 
 pub(super) fn all_sids() -> Vec<MessageSid> {
     (0..MESSAGES).map(numbered).collect()
+}
+
+fn status_of(told: Status) -> StatusUpdate {
+    let owner = if told.is_own { told.n } else { told.n + 1 };
+    let mut update = StatusUpdate::new(numbered(told.n), account(owner % ACCOUNTS), told.status);
+    update.error_code = told.error_code;
+    update
 }
 
 pub(super) fn with_previous(id: u8, previous: Option<u8>) -> crate::CorrelationKeys {
@@ -158,6 +166,13 @@ impl Pair {
                         None => ResendOutcome::Full,
                     };
                     same!(outcome, expected, "resend {sid}");
+                }
+            }
+            Op::Status(batch) => {
+                let updates: Vec<_> = batch.iter().map(|status| status_of(*status)).collect();
+                let outcomes = f.update_status(&updates).await;
+                for (update, outcome) in updates.iter().zip(outcomes) {
+                    same!(outcome, self.model.update_status(update), "status {update:?}");
                 }
             }
             Op::Advance { millis } => f.advance(Duration::from_millis(*millis)),

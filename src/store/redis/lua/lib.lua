@@ -26,10 +26,10 @@ if by_server then
   now = time[1] * 1000 + floor(time[2] / 1000)
 end
 local base = sub(KEYS[1], 1, -2)
-local kind = sub(KEYS[1], -1) == 'g' and 'm' or 's'
+local kind = ({ g = 'm', i = 's', t = 't' })[sub(KEYS[1], -1)]
 
 -- A bucket is a small hash that Redis keeps as one packed list: about 5 kB of
--- records, 2 kB of the index. It should have about FILL fields, and makes its
+-- records, 2 kB of the index, 3 kB of statuses. It should have about FILL fields, and makes its
 -- generation grow beyond FULL.
 local FILL = kind == 'm' and 96 or 192
 local FULL = FILL * 1.5

@@ -1,0 +1,106 @@
+//! Faults of statuses and senders.
+
+use tower_message_feedback::{
+    CorrelationKeys, MessagingServiceSid,
+    store::{
+        FeedbackStore, LedgerEntry, LedgerStatus, SenderOutcome, ServiceSender, StatusOutcome,
+        StatusUpdate,
+    },
+};
+
+use super::{
+    fault::Fault::*,
+    store::{Answer, BrokenStore},
+};
+
+impl BrokenStore {
+    pub(super) async fn update_status_(
+        &self,
+        updates: &[StatusUpdate],
+    ) -> Answer<Vec<StatusOutcome>> {
+        let mut outcomes = Vec::new();
+        for update in updates {
+            outcomes.push(self.update_one(*update).await?);
+        }
+        if self.has(StatusAnswersBackwards) {
+            outcomes.reverse();
+        }
+        Ok(outcomes)
+    }
+
+    async fn update_one(&self, mut update: StatusUpdate) -> Answer<StatusOutcome> {
+        use StatusOutcome::{NotNewer, Unknown, Updated};
+        let known = self.memory.by_sid(&[update.sid]).await?.remove(0);
+        match self.fault {
+            StatusIsTakenFromAnyAccount => {
+                update.account = known.map_or(update.account, |entry| entry.account);
+            }
+            StatusLosesItsCode => update.error_code = None,
+            _ => {}
+        }
+        let outcome = self.memory.update_status(&[update]).await?[0];
+        let told = (update.status, update.error_code);
+        let mut seen = self.seen();
+        let before = seen.told.get(&update.sid).copied();
+        let told = match self.fault {
+            StatusGoesBack if outcome != Unknown => Some(told),
+            StatusOfTheSameKindReplaces if before.is_some_and(|(s, _)| s == told.0) => Some(told),
+            CodeOutlivesItsStatus if outcome == Updated => {
+                Some((told.0, told.1.or(before.and_then(|(_, code)| code))))
+            }
+            StatusOfTheSameKindReplaces | StatusSurvivesForgetting if outcome == Updated => {
+                Some(told)
+            }
+            _ => None,
+        };
+        if let Some(told) = told {
+            seen.told.insert(update.sid, told);
+        }
+        Ok(if self.has(NotNewerSaysUpdated) && outcome == NotNewer { Updated } else { outcome })
+    }
+
+    /// What the fault shows of how far a message was delivered.
+    pub(super) fn show_status(&self, entry: &mut LedgerEntry) {
+        if self.has(StatusEndsWithTheConfirm) && entry.status != LedgerStatus::Pending {
+            (entry.message_status, entry.error_code) = (None, None);
+        }
+        if let Some((status, code)) = self.seen().told.get(&entry.sid) {
+            (entry.message_status, entry.error_code) = (Some(*status), *code);
+        }
+    }
+
+    pub(super) async fn learn_senders_(
+        &self,
+        senders: &[ServiceSender],
+    ) -> Answer<Vec<SenderOutcome>> {
+        let mut outcomes = Vec::new();
+        for learnt in senders {
+            let known = self.memory.services(&[learnt.sender.into()]).await?[0];
+            if self.has(SenderKeepsItsFirstService) && known.is_some() {
+                outcomes.push(SenderOutcome::Known);
+                continue;
+            }
+            let outcome = self.memory.learn_senders(&[*learnt]).await?[0];
+            outcomes.push(match outcome {
+                SenderOutcome::Full if self.has(SendersAreUnbounded) => SenderOutcome::Learned,
+                outcome => outcome,
+            });
+        }
+        Ok(outcomes)
+    }
+
+    pub(super) async fn services_(
+        &self,
+        senders: &[CorrelationKeys],
+    ) -> Answer<Vec<Option<MessagingServiceSid>>> {
+        let mut senders = senders.to_vec();
+        if self.has(ServicesIgnoreThePreviousKey) {
+            senders.iter_mut().for_each(|keys| keys.previous = None);
+        }
+        let mut services = self.memory.services(&senders).await?;
+        if self.has(ServicesAnswerBackwards) {
+            services.reverse();
+        }
+        Ok(services)
+    }
+}
