@@ -109,6 +109,7 @@ pub use feedback::Joined;
 pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
     MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
+    StatusRecorded, StatusStats,
 };
 pub use guard::{NotAnAction, PreviewGuard};
 pub use incoming::{ConfirmLayer, source, webhook};

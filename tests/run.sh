@@ -101,6 +101,8 @@ example code_entry '999999: 401, 0 reported' '081500: 200, 1 reported' \
 example temporary_password 'alice: 401, 0 reported' 'bob: 200, 0 reported' 'alice: 200, 1 reported'
 example unique_link 'opened: 0 reported' 'pressed: 1 reported'
 example reply_by_message 'forged: answered 403' 'STOP: 0 reported' 'yes: 1 reported'
+example delivery_status 'given up: true, abandoned: 1' 'delivered, and status OK in the report: true' \
+    '1 reported'
 example reply_by_call 'called: 0 reported' 'pressed 2: 0 reported' 'pressed 1: 1 reported'
 
 step cargo build --quiet --example otp_login

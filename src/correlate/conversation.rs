@@ -7,8 +7,10 @@ use crate::twilio::MessageForm;
 /// So a reply finds the newest message that its sender got from the number, or from the
 /// Messaging Service, that it answers. See [`webhook`](crate::webhook).
 ///
-/// A call says no Messaging Service: where users answer by call, send from a number, or
-/// correlate by [`recipient`](crate::recipient()).
+/// A call names no Messaging Service: where users answer by call, have status callbacks
+/// tell which numbers are the service's
+/// ([`status_callback`](crate::MessageFeedbackBuilder::status_callback)), send from a
+/// number, or correlate by [`recipient`](crate::recipient()).
 ///
 /// ```
 /// use tower_message_feedback::{Correlate, CorrelationId, MessageForm, conversation};

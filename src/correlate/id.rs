@@ -36,6 +36,8 @@ pub(crate) enum IdKind {
     Conversation = 4,
     #[cfg(feature = "axum")]
     Event = 5,
+    #[cfg(feature = "axum")]
+    Sender = 6,
 }
 
 impl CorrelationId {
@@ -77,6 +79,13 @@ impl CorrelationId {
     #[cfg(feature = "axum")]
     pub(crate) fn event(sid: &str) -> Self {
         Self { kind: IdKind::Event, value: Bytes::copy_from_slice(sid.as_bytes()) }
+    }
+
+    /// A number or another address that an account sends from.
+    #[cfg(feature = "axum")]
+    pub(crate) fn sender(account: crate::twilio::AccountSid, address: &str) -> Self {
+        let address = super::recipient::normalise(address);
+        Self { kind: IdKind::Sender, value: format!("{account}\n{address}").into() }
     }
 
     /// The id of a message that is tracked by its SID alone.

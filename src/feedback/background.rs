@@ -63,6 +63,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             later => later,
         };
+        if shared.early.next().is_some_and(|at| at <= now) {
+            shared.retry_statuses(now).await;
+        }
         if expire_at <= now {
             let full = matches!(
                 shared.patiently(shared.store.expire(EXPIRE_BATCH)).await,
@@ -76,7 +79,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.control.abandon();
         }
 
-        let next = [retry_at, look_at].into_iter().flatten().fold(expire_at, Timestamp::min);
+        let next = [retry_at, look_at, shared.early.next()]
+            .into_iter()
+            .flatten()
+            .fold(expire_at, Timestamp::min);
         let mut timer = pin!(shared.clock.sleep_until(next));
         poll_fn(|cx| {
             // While the store fails, new arrivals do not shorten the pause.

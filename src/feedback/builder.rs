@@ -11,12 +11,14 @@ use tower_service::Service;
 use super::{
     deferred::DeferredQueue,
     dispatcher::Dispatcher,
+    early_statuses::EarlyStatuses,
     error::BuildError,
     handle::MessageFeedback,
     recent::Recent,
     settings::Settings,
     shared::{BaseUrls, Shared, TagIf, Warned},
-    stats::{ConfirmCounters, SendCounters},
+    stats::{ConfirmCounters, SendCounters, StatusCounters},
+    status_callback_url::StatusCallbackUrl,
     waiting::WaitingSet,
 };
 use crate::{
@@ -252,8 +254,8 @@ impl MessageFeedbackBuilder {
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
     /// the oldest is dropped. As many ids of sends that were not tagged are kept,
-    /// to tell their confirms from those of nothing, and as many webhooks that
-    /// have confirmed.
+    /// to tell their confirms from those of nothing, as many webhooks that have
+    /// confirmed, and as many statuses of messages that the store does not know yet.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;
@@ -279,6 +281,32 @@ impl MessageFeedbackBuilder {
     /// ```
     pub fn webhooks(mut self, verifier: SignatureVerifier) -> Self {
         self.settings.verifier = verifier;
+        self
+    }
+
+    /// Adds a `StatusCallback` to each tagged send that names none: the URL of the
+    /// application's route for [status callbacks](crate::webhook), with a query parameter
+    /// that says which send it is. By default nothing is added.
+    ///
+    /// So a message whose create was abandoned before its answer, by a timeout or a
+    /// dropped connection, gets its SID from the first callback, if that comes within
+    /// ten minutes; a scheduled message's does not. What the parameter
+    /// holds is the keyed hash of the correlation id, the time, the label and the base
+    /// URL of the send.
+    ///
+    /// Twilio calls this URL instead of the one that a Messaging Service is configured
+    /// with. It is one that Twilio can reach, `https` but for tests.
+    ///
+    /// ```
+    /// # use tower_message_feedback::MessageFeedback;
+    /// let builder = MessageFeedback::builder()
+    ///     .status_callback("https://www.example.com/twilio/status");
+    /// ```
+    pub fn status_callback(mut self, url: impl AsRef<str>) -> Self {
+        match StatusCallbackUrl::parse(url.as_ref()) {
+            Ok(url) => self.settings.status_callback = Some(url),
+            Err(problem) => self.mistake("status_callback", problem),
+        }
         self
     }
 
@@ -381,6 +409,11 @@ impl MessageFeedbackBuilder {
             confirms: ConfirmCounters::default(),
             deferred: DeferredQueue::new(self.settings.max_deferred),
             waiting: WaitingSet::new(self.settings.max_waiting),
+            statuses: StatusCounters::default(),
+            early: EarlyStatuses::new(self.settings.max_waiting),
+            #[cfg(feature = "axum")]
+            senders: Recent::new(self.settings.max_waiting),
+            forgotten: Recent::new(self.settings.max_waiting),
             untagged: Recent::new(self.settings.max_waiting),
             #[cfg(feature = "axum")]
             webhooks: Recent::new(self.settings.max_waiting),

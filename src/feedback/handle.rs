@@ -158,6 +158,10 @@ impl MessageFeedback {
     /// Removes everything known under `id` from the store, feedback that is
     /// queued included; answers how many messages that was.
     ///
+    /// With the builder's [`status_callback`](MessageFeedbackBuilder::status_callback), a
+    /// callback that another process gets within ten minutes of the send may record the
+    /// message again.
+    ///
     /// # Errors
     ///
     /// If the store failed or did not answer within eight times the
@@ -166,14 +170,18 @@ impl MessageFeedback {
         let shared = self.shared();
         let Some(keys) = shared.keyring.keys(&id.into()) else { return Ok(0) };
         shared.waiting.remove(keys.current);
-        keys.iter().for_each(|key| shared.untagged.remove(key));
+        for key in keys.iter() {
+            shared.untagged.remove(key);
+            shared.forgotten.insert(key, shared.clock.now());
+        }
         let target = [ForgetTarget::Id(keys)];
         shared.deferred.forget(target[0]);
         shared.patiently(shared.store.forget(&target)).await.and_then(single)
     }
 
     /// Removes everything known of the message `sid`, queued feedback included;
-    /// answers whether there was anything.
+    /// answers whether there was anything. Status callbacks are as for
+    /// [`forget`](Self::forget).
     ///
     /// # Errors
     ///
@@ -182,6 +190,10 @@ impl MessageFeedback {
     pub async fn forget_sid(&self, sid: MessageSid) -> Result<bool, StoreError> {
         let shared = self.shared();
         let target = [ForgetTarget::Message(sid)];
+        shared.early.forget(sid);
+        if let Some(keys) = shared.keyring.keys(&CorrelationId::sid(sid)) {
+            shared.forgotten.insert(keys.current, shared.clock.now());
+        }
         shared.deferred.forget(target[0]);
         shared
             .patiently(shared.store.forget(&target))
@@ -287,6 +299,7 @@ impl MessageFeedback {
         Stats {
             sends: self.shared().sends.snapshot(),
             confirms: self.shared().confirms.snapshot(),
+            statuses: self.shared().statuses.snapshot(),
             delivery: self.shared().control.counters.snapshot(),
         }
     }

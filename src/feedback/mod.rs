@@ -5,6 +5,7 @@ mod builder;
 mod confirmation;
 mod deferred;
 mod dispatcher;
+mod early_statuses;
 mod error;
 mod handle;
 mod health;
@@ -12,10 +13,14 @@ mod health;
 mod joined;
 mod pending;
 mod recent;
+#[cfg(feature = "axum")]
+mod senders;
 mod sent;
 mod settings;
 mod shared;
 mod stats;
+mod status_callback_url;
+mod statuses;
 mod waiting;
 
 #[cfg(feature = "postgres")]
@@ -32,10 +37,12 @@ pub use self::{
     handle::MessageFeedback,
     health::{Health, Preflight, Remaining},
     sent::{Recorded, SentMessage},
-    stats::{ConfirmStats, SendStats, Stats},
+    stats::{ConfirmStats, SendStats, Stats, StatusStats},
+    statuses::StatusRecorded,
 };
 pub(crate) use self::{
     pending::{PendingConfirms, PendingRecord},
     recent::Untagged,
     shared::Shared,
+    status_callback_url::TrackedSend,
 };

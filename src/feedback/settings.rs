@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::status_callback_url::StatusCallbackUrl;
 use crate::{guard::PreviewGuard, store::Resends, twilio::SignatureVerifier};
 
 /// The bounds that the handle and its layers keep.
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) wait_for_record: Duration,
     pub(crate) guard: PreviewGuard,
     pub(crate) verifier: SignatureVerifier,
+    pub(crate) status_callback: Option<StatusCallbackUrl>,
 }
 
 impl Default for Settings {
@@ -32,6 +34,7 @@ impl Default for Settings {
             wait_for_record: Duration::from_secs(60),
             guard: PreviewGuard::default(),
             verifier: SignatureVerifier::default(),
+            status_callback: None,
         }
     }
 }

@@ -19,13 +19,16 @@ use tracing::{debug, info, warn};
 use super::{
     confirmation::{Confirmation, Refusal},
     deferred::{Deferred, DeferredQueue},
+    early_statuses::EarlyStatuses,
     recent::{Recent, Untagged},
     settings::Settings,
-    stats::{ConfirmCounters, SendCounters},
+    stats::{ConfirmCounters, SendCounters, StatusCounters},
     waiting::WaitingSet,
 };
+#[cfg(feature = "axum")]
+use crate::MessagingServiceSid;
 use crate::{
-    BaseUrl, Clock, CorrelationKeys, MessageForm,
+    BaseUrl, Clock, CorrelationKeys, MessageForm, Timestamp,
     correlate::Keyring,
     delivery::{Control, DispatcherState},
     store::{
@@ -55,8 +58,15 @@ pub(crate) struct Shared {
     pub(crate) control: Arc<Control>,
     pub(crate) sends: SendCounters,
     pub(crate) confirms: ConfirmCounters,
+    pub(super) statuses: StatusCounters,
     pub(super) deferred: DeferredQueue,
     pub(super) waiting: WaitingSet,
+    pub(super) early: EarlyStatuses,
+    /// Which Messaging Service a sender sends for, as far as it is known here.
+    #[cfg(feature = "axum")]
+    pub(super) senders: Recent<MessagingServiceSid>,
+    /// What a status callback must not bring back, and when it was forgotten.
+    pub(super) forgotten: Recent<Timestamp>,
     pub(crate) untagged: Recent<Untagged>,
     /// The webhooks that have confirmed.
     #[cfg(feature = "axum")]
@@ -133,6 +143,9 @@ impl Shared {
                 self.sends.record_refused.increment();
                 warn!(sid = %message.sid, "message not tracked: the store is full");
             }
+        }
+        if self.early.hasten(message.sid, message.account, self.clock.now()) {
+            self.deferred.poke();
         }
         if let Some(keys) = self.waiting.remove(message.key) {
             if self.deferred.push(Deferred::Confirm(self.by_id(keys))) {

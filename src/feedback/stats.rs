@@ -82,6 +82,25 @@ counters! {
     store_errors,
 }
 
+counters! {
+    /// What status callbacks have told.
+    pub struct StatusStats;
+    struct StatusCounters;
+    /// Statuses that moved a tracked message forward.
+    recorded,
+    /// Statuses of tracked messages that were as far, or further.
+    not_newer,
+    /// Statuses of messages that are not tracked.
+    unknown,
+    /// Messages that a callback recorded before, or without, the answer to their
+    /// create.
+    recovered,
+    /// Statuses that are kept in memory because the store failed.
+    deferred,
+    /// Statuses that were dropped because that memory is full.
+    refused,
+}
+
 /// What a [`MessageFeedback`](crate::MessageFeedback) has done since it was
 /// built, in this process. Every number only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,6 +110,8 @@ pub struct Stats {
     pub sends: SendStats,
     /// Confirms.
     pub confirms: ConfirmStats,
+    /// Status callbacks.
+    pub statuses: StatusStats,
     /// Feedback on its way to Twilio.
     pub delivery: DeliveryStats,
 }

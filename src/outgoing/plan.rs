@@ -13,9 +13,12 @@ use super::{layer::Options, read_form::FailedForm};
 use crate::{
     AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Mode, Timestamp,
     correlate::scoped_id,
-    feedback::{PendingRecord, Shared, Untagged},
+    feedback::{PendingRecord, Shared, TrackedSend, Untagged},
     store::TrackedMessage,
-    twilio::{Receipt, Tagging, has_body_digest, is_encoded, is_form, match_create, parse_send_at},
+    twilio::{
+        Receipt, Tagging, has_body_digest, has_status_callback, is_encoded, is_form, match_create,
+        parse_send_at,
+    },
 };
 
 /// A create whose form is worth reading.
@@ -179,12 +182,13 @@ impl<C> Options<C> {
             }
             return (None, None);
         };
+        let has_digest = has_body_digest(headers);
         if tagging == Tagging::Untagged {
             if !shared.may_tag(&form) {
                 shared.sends.vetoed.increment();
                 return untagged(Untagged::NotTagged);
             }
-            if has_body_digest(headers) {
+            if has_digest {
                 shared.sends.digest_present.increment();
                 tracing::debug!("create not tagged: a header vouches for its bytes");
                 return untagged(Untagged::NotTagged);
@@ -196,20 +200,34 @@ impl<C> Options<C> {
             return untagged(Untagged::Observed);
         }
         shared.untagged.remove(keys.current);
-        let tagged = if tagging == Tagging::Untagged {
-            shared.sends.tagged.increment();
-            let tagged = Tagging::tag(bytes);
-            if headers.contains_key(CONTENT_LENGTH) {
-                headers.insert(CONTENT_LENGTH, tagged.len().into());
-            }
-            Some(tagged)
-        } else {
-            shared.sends.already_tagged.increment();
-            None
-        };
         let now = shared.clock.now();
         let send_at = form.get("SendAt").and_then(|send_at| parse_send_at(&send_at));
         let sent_at = send_at.map_or(now, |send_at| now.max(Timestamp::from_millis(send_at)));
+        if tagging == Tagging::Untagged {
+            shared.sends.tagged.increment();
+        } else {
+            shared.sends.already_tagged.increment();
+        }
+        let status_callback = shared
+            .settings
+            .status_callback
+            .as_ref()
+            .filter(|_| !has_digest && !has_status_callback(form))
+            .map(|url| {
+                url.of(&TrackedSend {
+                    account: create.account,
+                    key: keys.current,
+                    base_url: create.base_url.clone(),
+                    created_at: now,
+                    sent_at,
+                    label: self.label.clone(),
+                })
+            });
+        let tagged = (tagging == Tagging::Untagged || status_callback.is_some())
+            .then(|| tagging.tag(bytes, status_callback.as_deref()));
+        if let (Some(tagged), true) = (&tagged, headers.contains_key(CONTENT_LENGTH)) {
+            headers.insert(CONTENT_LENGTH, tagged.len().into());
+        }
         let track = Track {
             shared: shared.clone(),
             key: keys.current,

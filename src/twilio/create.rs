@@ -5,10 +5,12 @@ use http::{
     HeaderMap, Method,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::{AccountSid, MessageForm, form::parse_bool};
 
 const PROVIDE_FEEDBACK: &str = "ProvideFeedback";
+const STATUS_CALLBACK: &str = "StatusCallback";
 
 /// What the path of a create says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,11 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
         let media_type = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
         media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
     })
+}
+
+/// Whether a form says where its status callbacks go, even if that is nowhere.
+pub(crate) fn has_status_callback(form: MessageForm<'_>) -> bool {
+    form.get(STATUS_CALLBACK).is_some()
 }
 
 /// Whether a body is compressed, so that its bytes say nothing.
@@ -88,15 +95,24 @@ impl Tagging {
         tagging
     }
 
-    /// The form with `ProvideFeedback=true` behind it, every other byte as it was.
-    pub(crate) fn tag(form: &[u8]) -> Bytes {
-        const TAG: &[u8] = b"ProvideFeedback=true";
-        let mut tagged = Vec::with_capacity(form.len() + 1 + TAG.len());
+    /// The form with `ProvideFeedback=true` behind it, unless that is there, and with the
+    /// `StatusCallback`, if there is one to add; every other byte as it was.
+    pub(crate) fn tag(self, form: &[u8], status_callback: Option<&str>) -> Bytes {
+        const TAG: &str = "ProvideFeedback=true";
+        let tag = (self == Self::Untagged).then_some(TAG);
+        let callback = status_callback.map(|url| {
+            format!("{STATUS_CALLBACK}={}", percent_encode(url.as_bytes(), NON_ALPHANUMERIC))
+        });
+        let added: [Option<&str>; 2] = [tag, callback.as_deref()];
+        let length: usize = added.iter().flatten().map(|field| field.len() + 1).sum();
+        let mut tagged = Vec::with_capacity(form.len() + length);
         tagged.extend_from_slice(form);
-        if !matches!(form.last(), None | Some(b'&')) {
-            tagged.push(b'&');
+        for field in added.into_iter().flatten() {
+            if !matches!(tagged.last(), None | Some(b'&')) {
+                tagged.push(b'&');
+            }
+            tagged.extend_from_slice(field.as_bytes());
         }
-        tagged.extend_from_slice(TAG);
         tagged.into()
     }
 }
@@ -161,11 +177,17 @@ mod tests {
 
     #[test]
     fn a_tag_changes_no_other_byte() {
+        let tag = |form: &str| Tagging::Untagged.tag(form.as_bytes(), None);
+        assert_eq!(tag("To=%2b1&Body=a+b"), "To=%2b1&Body=a+b&ProvideFeedback=true");
+        assert_eq!(tag("To=1&"), "To=1&ProvideFeedback=true");
+        assert_eq!(tag(""), "ProvideFeedback=true");
+        let url = Some("https://a.example/?b=c");
+        let callback = "StatusCallback=https%3A%2F%2Fa%2Eexample%2F%3Fb%3Dc";
         assert_eq!(
-            &Tagging::tag(b"To=%2b1&Body=a+b")[..],
-            b"To=%2b1&Body=a+b&ProvideFeedback=true"
+            Tagging::Untagged.tag(b"To=1", url),
+            format!("To=1&ProvideFeedback=true&{callback}")
         );
-        assert_eq!(&Tagging::tag(b"To=1&")[..], b"To=1&ProvideFeedback=true");
-        assert_eq!(&Tagging::tag(b"")[..], b"ProvideFeedback=true");
+        let own = "To=1&ProvideFeedback=true";
+        assert_eq!(Tagging::Tagged.tag(own.as_bytes(), url), format!("{own}&{callback}"));
     }
 }

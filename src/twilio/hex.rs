@@ -30,7 +30,6 @@ impl Hex32 {
 
     /// The 16 bytes, and four more if any letter is upper case: in the order of
     /// `Ord`.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
     pub(super) fn pack(&self, out: &mut Vec<u8>) {
         out.extend(self.bytes);
         if self.upper != [0; 4] {

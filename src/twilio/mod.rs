@@ -30,7 +30,7 @@ pub use self::{
 pub(crate) use self::keywords::is_keyword;
 pub(crate) use self::{
     base_url::AllowedOrigins,
-    create::{Tagging, has_body_digest, is_encoded, is_form, match_create},
+    create::{Tagging, has_body_digest, has_status_callback, is_encoded, is_form, match_create},
     credentials::Directory,
     feedback_call::{Verdict, error_code, feedback_request, judge, retry_after},
     form::decode,

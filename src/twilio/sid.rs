@@ -85,7 +85,6 @@ impl AccountSid {
     }
 
     /// The SID as stores keep it: 16 bytes, or 20 if a letter is upper case.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
     pub(crate) fn pack(self) -> Vec<u8> {
         let mut packed = Vec::with_capacity(20);
         self.0.pack(&mut packed);

@@ -51,6 +51,16 @@ fn a_bad_origin_is_named_and_not_repeated() {
 }
 
 #[test]
+fn a_status_callback_that_twilio_would_not_call_is_named_and_not_repeated() {
+    for bad in ["", "/status", "ftp://a.example", "https://u:hunter2@a.example", "https://a.b/#x"] {
+        let error = builder().status_callback(bad).build_pair().expect_err(bad);
+        assert_eq!(error.setting(), "status_callback", "{bad}");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+    assert!(builder().status_callback("http://127.0.0.1:9000/status?a=b").build_pair().is_ok());
+}
+
+#[test]
 fn the_first_mistake_is_named() {
     refused(builder().allow_origin("").credentials(credentials()), "allow_origin");
     refused(builder().credentials(credentials()).allow_origin(""), "credentials");

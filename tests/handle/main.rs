@@ -10,5 +10,6 @@ mod modes;
 mod operating;
 mod overtaken;
 mod secrets;
+mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

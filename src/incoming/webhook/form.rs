@@ -1,20 +1,22 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use axum::extract::Request;
 use bytes::Bytes;
-use http::Method;
+use http::{Method, Uri};
 
 use super::{
     WebhookRejection, answered::Answered, rejection::UnexpectedWebhook, signed::read_signed,
 };
 use crate::{
-    AccountSid, Confirmation, CorrelationId, MessageForm, MessageSid,
+    AccountSid, Confirmation, CorrelationId, MessageForm, MessageSid, feedback::Shared,
     incoming::context::TrackingContext,
 };
 
 /// The fields of a webhook that Twilio signed, and the handle.
 pub(super) struct SignedForm {
     context: TrackingContext,
+    /// What Twilio called.
+    uri: Uri,
     raw: Bytes,
     account: AccountSid,
 }
@@ -36,7 +38,15 @@ impl SignedForm {
         // Whoever has one account's token cannot speak for another.
         let account = account.filter(|account| *account == signer);
         let account = account.ok_or(unexpected("AccountSid"))?;
-        Ok(Self { context, raw, account })
+        Ok(Self { context, uri: parts.uri, raw, account })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        self.context.feedback().shared()
+    }
+
+    pub(super) fn query(&self) -> &str {
+        self.uri.query().unwrap_or_default()
     }
 
     pub(super) fn account(&self) -> AccountSid {
@@ -70,7 +80,13 @@ impl SignedForm {
             return Confirmation::AlreadyConfirmed;
         }
         let answered = Answered { feedback: self.context.feedback(), account: self.account };
-        let target = match answered.find(quoted, from, senders).await {
+        let service = match senders {
+            [sender] => shared.service_of(self.account, sender).await.map(|sid| sid.to_string()),
+            _ => None,
+        };
+        let senders: Vec<&str> =
+            service.as_deref().into_iter().chain(senders.iter().copied()).collect();
+        let target = match answered.find(quoted, from, &senders).await {
             Ok(target) => target,
             Err(confirmation) => return confirmation,
         };

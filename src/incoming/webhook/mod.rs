@@ -1,4 +1,5 @@
-//! What Twilio calls: incoming messages and calls, and the proof that it is Twilio.
+//! What Twilio calls: incoming messages and calls, status callbacks, and the proof that
+//! it is Twilio.
 //!
 //! A user who answers a message, or calls its sender, may do what it asked for. Twilio
 //! tells the application by a webhook, which anybody could send: so each is verified by
@@ -44,6 +45,9 @@ tokens of its credentials. Their sends are correlated by
 its sender got from the number, or the Messaging Service, that it answers; where every
 message has one sender, [`recipient`](crate::recipient()) does, too.
 
+[`status_callback`] is the route that tells how far messages were delivered, and
+[`StatusCallback`] its extractor.
+
 [`TwilioSigned`] is the proof alone, around any extractor."
 )]
 //!
@@ -66,6 +70,8 @@ mod service;
 #[cfg(feature = "axum")]
 mod signed;
 #[cfg(feature = "axum")]
+mod status;
+#[cfg(feature = "axum")]
 mod twiml;
 
 use http::{Uri, request::Parts};
@@ -76,6 +82,7 @@ pub use self::{
     message::IncomingMessage,
     rejection::{UnexpectedWebhook, WebhookRejection},
     signed::TwilioSigned,
+    status::{StatusCallback, status_callback},
     twiml::Twiml,
 };
 pub use self::{

@@ -38,7 +38,8 @@ impl Reply {
     }
 }
 
-async fn listen() -> (TcpListener, String) {
+/// A port, and the URL of what will be served on it.
+pub(crate) async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     (listener, base)
@@ -53,7 +54,10 @@ impl Site {
 
     /// Serves an axum application.
     pub(crate) async fn axum(app: Router) -> Self {
-        let (listener, base) = listen().await;
+        Self::axum_on(listen().await, app)
+    }
+
+    pub(crate) fn axum_on((listener, base): (TcpListener, String), app: Router) -> Self {
         let task = tokio::spawn(async move { axum::serve(listener, app).await });
         Self::new(base, task.abort_handle())
     }

@@ -5,18 +5,23 @@ mod replies;
 mod sdk;
 mod signatures;
 mod signed;
+mod statuses;
 
-use axum::{Router, routing::any};
+use axum::{
+    Router,
+    routing::{any, post},
+};
 use bytes::Bytes;
 use http::Response;
+use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{
     Confirmation, Correlate, MessageFeedbackBuilder, MessageSid, conversation,
     simulator::{Webhook, Webhooks},
-    webhook::{IncomingCall, IncomingMessage, Twiml},
+    webhook::{IncomingCall, IncomingMessage, Twiml, status_callback},
 };
 
-use crate::support::{AC, CONFIRMATION, Site, Told, World, soon, told};
+use crate::support::{AC, CONFIRMATION, Site, Told, World, listen, soon, told};
 
 const TOKEN: &str = "token";
 const USER: &str = "+15558675310";
@@ -58,14 +63,23 @@ impl Phone {
     async fn with(
         configure: impl FnOnce(MessageFeedbackBuilder) -> MessageFeedbackBuilder,
     ) -> Self {
+        Self::on(listen().await, configure).await
+    }
+
+    /// At a URL that is known before.
+    async fn on(
+        place: (TcpListener, String),
+        configure: impl FnOnce(MessageFeedbackBuilder) -> MessageFeedbackBuilder,
+    ) -> Self {
         let world = World::with(configure).await;
         let app = Router::new()
             .route("/reply", any(replied))
             .route("/stop", any(replied_stop))
-            .route("/call", any(called));
+            .route("/call", any(called))
+            .route("/status", post(status_callback));
         // Prefixes that a router takes away are part of what Twilio called.
         let app = Router::new().nest("/hooks", app).layer(world.feedback.layer());
-        let site = Site::axum(app).await;
+        let site = Site::axum_on(place, app);
         let twilio = world
             .twilio
             .webhooks(TOKEN)
@@ -84,20 +98,24 @@ impl Phone {
         rule: impl Correlate + Clone + Send + Sync + 'static,
         fields: &[(&str, &str)],
     ) -> MessageSid {
-        let mut form = vec![("To", USER), ("Body", "Reply YES, or call us")];
-        form.extend(fields);
-        let base_url = self.world.server.base_url();
-        let request = reqwest::Client::new()
-            .post(format!("{base_url}/Accounts/{AC}/Messages.json"))
-            .basic_auth(AC, Some(TOKEN))
-            .form(&form)
-            .build()
-            .expect("a request");
+        let request = self.create(fields);
         let layer = self.world.feedback.provide_layer().correlate(rule);
         let client = layer.layer(reqwest::Client::new());
         let response = soon("a create", client.oneshot(request)).await.expect("a response");
         assert_eq!(response.status(), 201);
         self.world.last()
+    }
+
+    fn create(&self, fields: &[(&str, &str)]) -> reqwest::Request {
+        let mut form = vec![("To", USER), ("Body", "Reply YES, or call us")];
+        form.extend(fields);
+        let base_url = self.world.server.base_url();
+        reqwest::Client::new()
+            .post(format!("{base_url}/Accounts/{AC}/Messages.json"))
+            .basic_auth(AC, Some(TOKEN))
+            .form(&form)
+            .build()
+            .expect("a request")
     }
 
     fn reply(&self, sid: MessageSid, body: &str) -> Webhook {

@@ -1,0 +1,177 @@
+//! What status callbacks tell, on its way to the store.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use tracing::debug;
+
+use super::{
+    pending::PendingRecord,
+    sent::Recorded,
+    shared::{Shared, single},
+    status_callback_url::TrackedSend,
+};
+use crate::{
+    CorrelationId, MessageFeedback, Timestamp,
+    store::{StatusOutcome, StatusUpdate, TrackedMessage},
+};
+
+/// How long a status waits for the record of its message: the answer to a create comes
+/// within moments, and later statuses come anyway.
+const EARLY: Duration = Duration::from_secs(2);
+/// How long one waits for a store that fails.
+const AGAIN: Duration = Duration::from_secs(5);
+/// How long after its create a message is still recorded by a callback: longer than a
+/// code is good for. What was dropped or forgotten later does not come back.
+const RECOVERED: Duration = Duration::from_secs(10 * 60);
+const BATCH: usize = 256;
+
+/// What became of [`record_status`](MessageFeedback::record_status).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StatusRecorded {
+    /// It is the message's status now.
+    Recorded,
+    /// The message was as far, or further.
+    NotNewer,
+    /// No such message of the account is tracked: it was not tagged, or is not recorded
+    /// yet. The status is kept in memory for two seconds and then tried once more.
+    Unknown,
+    /// The store did not answer in time. The status is kept in memory and tried again.
+    Deferred,
+    /// The store does not answer and the memory for such statuses is full.
+    Refused,
+}
+
+impl MessageFeedback {
+    /// Keeps how far Twilio has delivered a message: for status callbacks that reach the
+    /// application by other means than [`webhook::StatusCallback`], which must be known
+    /// to be Twilio's.
+    ///
+    /// A status only moves forward, in whatever order it is told. Waits for the store
+    /// for as long as the builder's `store_timeout`. Safe to repeat.
+    ///
+    /// [`webhook::StatusCallback`]: crate::webhook
+    pub async fn record_status(&self, update: StatusUpdate) -> StatusRecorded {
+        self.shared().record_status(update, None).await
+    }
+}
+
+impl Shared {
+    /// Keeps a status. `send` is what the callback's URL says of its send: an unknown
+    /// message is recorded by it.
+    pub(crate) async fn record_status(
+        self: &Arc<Self>,
+        update: StatusUpdate,
+        send: Option<TrackedSend>,
+    ) -> StatusRecorded {
+        let recorded = self.update_status(update).await;
+        let Some(send) = send.filter(|_| recorded == StatusRecorded::Unknown) else {
+            return self.or_later(update, recorded);
+        };
+        let Some(message) = self.recovered(update, send) else {
+            return self.or_later(update, recorded);
+        };
+        let record = PendingRecord::new(self.clone(), message).run().await;
+        if record == Recorded::Recorded {
+            self.statuses.recovered.increment();
+        }
+        let recorded = self.update_status(update).await;
+        self.or_later(update, recorded)
+    }
+
+    async fn update_status(&self, update: StatusUpdate) -> StatusRecorded {
+        if self.defers_at_once() {
+            return StatusRecorded::Deferred;
+        }
+        let updates = [update];
+        let updated = self.within_bound(self.store.update_status(&updates)).await;
+        match self.noted(updated).and_then(single) {
+            Ok(outcome) => self.updated(outcome),
+            Err(error) => {
+                let error: &(dyn Error + 'static) = &error;
+                debug!(error, sid = %update.sid, "status deferred");
+                StatusRecorded::Deferred
+            }
+        }
+    }
+
+    fn updated(&self, outcome: StatusOutcome) -> StatusRecorded {
+        match outcome {
+            StatusOutcome::Updated => {
+                self.statuses.recorded.increment();
+                StatusRecorded::Recorded
+            }
+            StatusOutcome::NotNewer => {
+                self.statuses.not_newer.increment();
+                StatusRecorded::NotNewer
+            }
+            StatusOutcome::Unknown => StatusRecorded::Unknown,
+        }
+    }
+
+    /// Keeps what the store did not take.
+    fn or_later(&self, update: StatusUpdate, recorded: StatusRecorded) -> StatusRecorded {
+        let wait = match recorded {
+            StatusRecorded::Unknown => EARLY,
+            StatusRecorded::Deferred => AGAIN,
+            _ => return recorded,
+        };
+        if !self.early.insert(update, self.clock.now() + wait) {
+            self.statuses.refused.increment();
+            return StatusRecorded::Refused;
+        }
+        if recorded == StatusRecorded::Deferred {
+            self.statuses.deferred.increment();
+        }
+        // The background task may be asleep with nothing to look up.
+        self.deferred.poke();
+        recorded
+    }
+
+    /// The message of a send that was never answered, or whose answer is slower than
+    /// the callback.
+    fn recovered(&self, update: StatusUpdate, send: TrackedSend) -> Option<TrackedMessage> {
+        let age = self.clock.now().since(send.created_at);
+        let is_forgotten = || {
+            let sid = self.keyring.keys(&CorrelationId::sid(update.sid)).map(|keys| keys.current);
+            let forgotten = [Some(send.key), sid].map(|key| self.forgotten.get(key.into_iter()));
+            forgotten.into_iter().flatten().any(|at| at >= send.created_at)
+        };
+        if age > RECOVERED || !self.origins.permits(&send.base_url) || is_forgotten() {
+            return None;
+        }
+        Some(TrackedMessage {
+            key: send.key,
+            sid: update.sid,
+            account: send.account,
+            base_url: send.base_url,
+            sent_at: send.sent_at,
+            expires_at: send.sent_at + self.settings.retention,
+            label: send.label,
+        })
+    }
+
+    /// Tries again what has waited for its time.
+    pub(super) async fn retry_statuses(&self, now: Timestamp) {
+        let due = self.early.take_due(now);
+        for updates in due.chunks(BATCH) {
+            let answered = self.patiently(self.store.update_status(updates)).await;
+            let Ok(outcomes) = answered.map_err(drop).and_then(|outcomes| {
+                if outcomes.len() == updates.len() { Ok(outcomes) } else { Err(()) }
+            }) else {
+                let at = self.clock.now() + AGAIN;
+                for update in updates {
+                    if !self.early.insert(*update, at) {
+                        self.statuses.refused.increment();
+                    }
+                }
+                continue;
+            };
+            for outcome in outcomes {
+                if self.updated(outcome) == StatusRecorded::Unknown {
+                    self.statuses.unknown.increment();
+                }
+            }
+        }
+    }
+}
