@@ -31,7 +31,8 @@
 //!
 //! # Where to read on
 //!
-//! - `guide`: adopting it without risk, and the questions of the first hour.
+//! - `guide`: adopting it without risk, every action that a message can ask for, and
+//!   the questions of the first hour.
 //! - [`outgoing`]: which sends are tagged, how a send says its id, and where
 //!   the layer belongs in a stack.
 //! - [`incoming`]: a layer for links, extractors for codes, and what is never
@@ -62,6 +63,7 @@
 //! |---|---|---|
 //! | `axum` | yes | the extractors, those of [`webhook`] included, and [`source`]`::path` |
 //! | `https-client` | yes | the default transport: hyper with rustls |
+//! | `phone-number` | | `E164`: phone numbers as people type them (Rust 1.88) |
 //! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
 //! | `simulator` | | a Twilio that runs in process |
 //! | `sqlite` | | [`store`]`::SqliteStore`, with SQLite built in; `sqlite-unbundled` links another |
@@ -97,6 +99,9 @@ pub use correlate::{
     Conversation, Correlate, CorrelationId, CorrelationKey, CorrelationKeys, LinkQuery, Recipient,
     conversation, link_query, recipient,
 };
+#[cfg(feature = "phone-number")]
+#[cfg_attr(docsrs, doc(cfg(feature = "phone-number")))]
+pub use correlate::{E164, InvalidNumber};
 pub use delivery::{
     AccountPreflight, DeliveryStats, DispatcherState, Mode, PreflightVerdict, RetryPolicy,
 };

@@ -75,7 +75,7 @@ lint() (
     # as above.
     RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
     # Each feature alone, without what the tests enable.
-    for features in "" axum https-client reqwest simulator "test-util sqlite-unbundled" postgres redis; do
+    for features in "" axum https-client phone-number reqwest simulator "test-util sqlite-unbundled" postgres redis; do
         step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
     done
 )

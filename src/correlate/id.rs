@@ -54,7 +54,7 @@ impl CorrelationId {
     ///
     /// Spaces, hyphens, dots and parentheses in a number that begins with `+`,
     /// and a channel's prefix before it (`whatsapp:`), do not matter. A number
-    /// in national form is not completed.
+    /// in national form is not completed: `E164` (feature `phone-number`) does that.
     ///
     /// Anybody can know a number. Confirm such an id only after the user has
     /// proved to be the recipient.

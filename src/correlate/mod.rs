@@ -2,6 +2,8 @@
 //! that stand for them at rest, and the rules that find an id in a send.
 
 mod conversation;
+#[cfg(feature = "phone-number")]
+mod e164;
 mod id;
 mod key;
 mod link_query;
@@ -9,6 +11,8 @@ mod recipient;
 mod rule;
 mod scope;
 
+#[cfg(feature = "phone-number")]
+pub use self::e164::{E164, InvalidNumber};
 pub use self::{
     conversation::{Conversation, conversation},
     id::CorrelationId,

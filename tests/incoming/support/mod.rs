@@ -18,7 +18,7 @@ use tower_message_feedback::{
 
 pub(crate) use self::{
     gate::{Gate, GatedStore},
-    site::{Site, listen},
+    site::{Reply, Site, listen},
 };
 
 pub(crate) const AC: &str = "AC0123456789abcdef0123456789abcdef";

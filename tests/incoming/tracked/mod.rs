@@ -3,3 +3,4 @@
 mod codes;
 mod extractors;
 mod rejections;
+mod sessions;
