@@ -254,8 +254,7 @@ impl MessageFeedbackBuilder {
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
     /// the oldest is dropped. As many ids of sends that were not tagged are kept,
-    /// to tell their confirms from those of nothing, as many webhooks that have
-    /// confirmed, and as many statuses of messages that the store does not know yet.
+    /// to tell their confirms from those of nothing, and as many statuses of messages that the store does not know yet.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;

@@ -22,6 +22,8 @@ mod stats;
 mod status_callback_url;
 mod statuses;
 mod waiting;
+#[cfg(feature = "axum")]
+mod webhooks;
 
 #[cfg(feature = "postgres")]
 pub use self::joined::JoinPostgres;

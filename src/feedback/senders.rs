@@ -1,10 +1,13 @@
 //! Which Messaging Service a number sends for: a call names the number alone.
 
+use std::time::Duration;
+
 use super::shared::{Shared, single};
-use crate::{
-    AccountSid, CorrelationId, MessagingServiceSid,
-    store::{SenderOutcome, ServiceSender},
-};
+use crate::{AccountSid, CorrelationId, MessagingServiceSid, store::Note};
+
+/// How long it is remembered after a callback has told it: a number may rest, and
+/// changes its service seldom.
+const REMEMBERED: Duration = Duration::from_secs(400 * 24 * 3600);
 
 impl Shared {
     /// Remembers for which Messaging Service a number sends.
@@ -18,10 +21,10 @@ impl Shared {
         if self.senders.get([keys.current].into_iter()) == Some(service) {
             return;
         }
-        let learnt = [ServiceSender::new(keys.current, service)];
-        let outcome = self.within_bound(self.store.learn_senders(&learnt)).await.and_then(single);
+        let until = self.clock.now() + REMEMBERED;
+        let note = [Note::new(keys.current, service.to_string().into_bytes(), until)];
         // What is not remembered now comes with the next callback.
-        if let Ok(SenderOutcome::Learned | SenderOutcome::Known) = outcome {
+        if self.within_bound(self.store.keep_notes(&note)).await.is_ok() {
             self.senders.insert(keys.current, service);
         }
     }
@@ -36,8 +39,8 @@ impl Shared {
         if let Some(service) = self.senders.get(keys.iter()) {
             return Some(service);
         }
-        let found = self.within_bound(self.store.services(&[keys])).await.and_then(single);
-        let service = found.ok().flatten()?;
+        let noted = self.within_bound(self.store.notes(&[keys])).await.and_then(single);
+        let service = MessagingServiceSid::parse(&noted.ok().flatten()?)?;
         self.senders.insert(keys.current, service);
         Some(service)
     }

@@ -70,7 +70,7 @@ pub(crate) struct Shared {
     pub(crate) untagged: Recent<Untagged>,
     /// The webhooks that have confirmed.
     #[cfg(feature = "axum")]
-    pub(crate) webhooks: Recent<()>,
+    pub(super) webhooks: Recent<()>,
     pub(super) tag_if: Option<Arc<TagIf>>,
     pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,

@@ -7,6 +7,7 @@ mod entry;
 mod error;
 mod ledger;
 mod memory;
+mod note;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub mod postgres;
@@ -35,17 +36,14 @@ pub use self::{
     error::StoreError,
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
-    status::{SenderOutcome, ServiceSender, StatusOutcome, StatusUpdate},
+    note::{Note, NoteOutcome},
+    status::{StatusOutcome, StatusUpdate},
 };
-use crate::{CorrelationKeys, MessageSid, MessagingServiceSid};
+use crate::{CorrelationKeys, MessageSid};
 
 /// A message is taken for scheduled if it is sent this long from now or later:
 /// Twilio's `SendAt` lies at least five minutes ahead, clocks differ by less.
 pub(crate) const SCHEDULED: Duration = Duration::from_secs(60);
-
-/// How many senders of Messaging Services a store remembers: an application has a
-/// few, and a service four hundred numbers at most.
-pub(crate) const MAX_SENDERS: usize = 10_000;
 
 /// What an operation of a store returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -159,19 +157,12 @@ pub trait FeedbackStore: Send + Sync + 'static {
         updates: &'a [StatusUpdate],
     ) -> StoreFuture<'a, Vec<StatusOutcome>>;
 
-    /// Remembers which Messaging Service each sender sends for, one for each and for
-    /// good; up to 10,000 senders.
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>>;
+    /// Keeps notes, one under each key, until their times or for longer. A store in
+    /// memory bounds them: those give way first whose time is over first.
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>>;
 
-    /// The Messaging Service of each sender, that under the current key before that
-    /// under the previous one.
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>>;
+    /// What is noted under each, under the current key or else under the previous one.
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>>;
 
     /// What is known under each id, the newest message first, those under the
     /// current key before those under the previous one.
@@ -238,18 +229,12 @@ impl<T: FeedbackStore + ?Sized> FeedbackStore for Arc<T> {
         (**self).update_status(updates)
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        (**self).learn_senders(senders)
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        (**self).keep_notes(notes)
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        (**self).services(senders)
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        (**self).notes(keys)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -1,4 +1,4 @@
-use crate::{AccountSid, CorrelationKey, MessageSid, MessageStatus, MessagingServiceSid};
+use crate::{AccountSid, MessageSid, MessageStatus};
 
 /// What a status callback said of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,34 +32,4 @@ pub enum StatusOutcome {
     NotNewer,
     /// The account has no such message here.
     Unknown,
-}
-
-/// That messages through a Messaging Service come from this sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServiceSender {
-    /// The key of the sender, a number or another address.
-    pub sender: CorrelationKey,
-    /// The service.
-    pub service: MessagingServiceSid,
-}
-
-impl ServiceSender {
-    /// `sender` sends for `service`.
-    #[must_use]
-    pub const fn new(sender: CorrelationKey, service: MessagingServiceSid) -> Self {
-        Self { sender, service }
-    }
-}
-
-/// What a store did with one sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SenderOutcome {
-    /// It is remembered, or has moved to another service.
-    Learned,
-    /// It was remembered before; nothing changed.
-    Known,
-    /// As many are remembered as may be; it is not.
-    Full,
 }

@@ -60,19 +60,6 @@ impl MessagingServiceSid {
     fn to_ascii(self) -> [u8; 34] {
         sid_ascii(*b"MG", &self.0)
     }
-
-    /// The SID as stores keep it: 16 bytes, or 20 if a letter is upper case.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
-    pub(crate) fn pack(self) -> Vec<u8> {
-        let mut packed = Vec::with_capacity(20);
-        self.0.pack(&mut packed);
-        packed
-    }
-
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
-    pub(crate) fn unpack(packed: &[u8]) -> Option<Self> {
-        Hex32::unpack(packed).map(Self)
-    }
 }
 
 impl AccountSid {

@@ -7,12 +7,12 @@ use std::sync::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid, MessagingServiceSid,
+    CorrelationKeys, MessageSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
-        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-        StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
+        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
+        StoreFuture, TrackedMessage,
     },
 };
 
@@ -92,18 +92,12 @@ impl FeedbackStore for MoodyStore {
         self.moody(self.0.memory.update_status(updates))
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        self.moody(self.0.memory.learn_senders(senders))
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        self.moody(self.0.memory.keep_notes(notes))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        self.moody(self.0.memory.services(senders))
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        self.moody(self.0.memory.notes(keys))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

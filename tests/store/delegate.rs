@@ -45,18 +45,15 @@ macro_rules! feedback_store {
                 Box::pin(self.update_status_(updates))
             }
 
-            fn learn_senders<'a>(
-                &'a self,
-                senders: &'a [ServiceSender],
-            ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-                Box::pin(self.learn_senders_(senders))
+            fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+                Box::pin(self.keep_notes_(notes))
             }
 
-            fn services<'a>(
+            fn notes<'a>(
                 &'a self,
-                senders: &'a [CorrelationKeys],
-            ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-                Box::pin(self.services_(senders))
+                keys: &'a [CorrelationKeys],
+            ) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+                Box::pin(self.notes_(keys))
             }
 
             fn lookup<'a>(

@@ -2,12 +2,12 @@
 //! not ask for more.
 
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid, MessagingServiceSid,
+    CorrelationKeys, MessageSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
-        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-        StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
+        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
+        StoreFuture, TrackedMessage,
         conformance::{Capabilities, Settings, Subject},
     },
 };
@@ -56,18 +56,12 @@ impl LooseStore {
         self.0.update_status(updates).await
     }
 
-    async fn learn_senders_(
-        &self,
-        senders: &[ServiceSender],
-    ) -> Result<Vec<SenderOutcome>, StoreError> {
-        self.0.learn_senders(senders).await
+    async fn keep_notes_(&self, notes: &[Note]) -> Result<Vec<NoteOutcome>, StoreError> {
+        self.0.keep_notes(notes).await
     }
 
-    async fn services_(
-        &self,
-        senders: &[CorrelationKeys],
-    ) -> Result<Vec<Option<MessagingServiceSid>>, StoreError> {
-        self.0.services(senders).await
+    async fn notes_(&self, keys: &[CorrelationKeys]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.0.notes(keys).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

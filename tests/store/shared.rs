@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid, MessagingServiceSid,
+    CorrelationKeys, MessageSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, LedgerStatus, MemoryStore, RecordOutcome, ResendOutcome,
-        SenderOutcome, ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate,
-        StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, LedgerStatus, MemoryStore, Note, NoteOutcome, RecordOutcome,
+        ResendOutcome, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
+        StoreError, StoreFuture, TrackedMessage,
         conformance::{HeldConfirm, HeldEnd, Settings, Subject},
     },
 };
@@ -98,18 +98,12 @@ impl SharedStore {
         self.memory.update_status(updates).await
     }
 
-    async fn learn_senders_(
-        &self,
-        senders: &[ServiceSender],
-    ) -> Result<Vec<SenderOutcome>, StoreError> {
-        self.memory.learn_senders(senders).await
+    async fn keep_notes_(&self, notes: &[Note]) -> Result<Vec<NoteOutcome>, StoreError> {
+        self.memory.keep_notes(notes).await
     }
 
-    async fn services_(
-        &self,
-        senders: &[CorrelationKeys],
-    ) -> Result<Vec<Option<MessagingServiceSid>>, StoreError> {
-        self.memory.services(senders).await
+    async fn notes_(&self, keys: &[CorrelationKeys]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.memory.notes(keys).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

@@ -9,12 +9,12 @@ use std::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, ManualClock, MessageSid, MessagingServiceSid,
+    CorrelationKeys, ManualClock, MessageSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
-        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-        StoreError, StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
+        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
+        StoreFuture, TrackedMessage,
     },
 };
 
@@ -30,6 +30,7 @@ pub(crate) enum Op {
     DeadLetters,
     Resend,
     Status,
+    Notes,
     Counts,
 }
 
@@ -153,18 +154,12 @@ impl FeedbackStore for SwitchStore {
         self.pass(Op::Status, self.memory.update_status(updates))
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        self.pass(Op::Status, self.memory.learn_senders(senders))
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        self.pass(Op::Notes, self.memory.keep_notes(notes))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        self.pass(Op::Status, self.memory.services(senders))
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        self.pass(Op::Notes, self.memory.notes(keys))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -78,9 +78,8 @@ impl IncomingCall {
     /// correlated by [`conversation`](crate::conversation()), or else the newest that was
     /// correlated by [`recipient`](crate::recipient()), each of the same account.
     ///
-    /// A call confirms once, however many webhooks it has: the last ten thousand are
-    /// remembered in this process (the builder's
-    /// [`wait_for_record`](crate::MessageFeedbackBuilder::wait_for_record) says how many).
+    /// A call confirms once, however many webhooks it has, within 90 days and as long as
+    /// the store remembers: the one in memory until its process ends.
     /// A call that the application made itself is no action.
     ///
     /// Otherwise it does what [`MessageFeedback::confirm`](crate::MessageFeedback::confirm)

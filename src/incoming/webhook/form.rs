@@ -74,8 +74,10 @@ impl SignedForm {
         if !self.context.lets_through() {
             return Confirmation::NotAnAction;
         }
-        let event = shared.keyring.keys(&CorrelationId::event(event)).map(|keys| keys.current);
-        if event.is_some_and(|event| shared.webhooks.get([event].into_iter()).is_some()) {
+        let Some(event) = shared.keyring.keys(&CorrelationId::event(event)) else {
+            return Confirmation::NoId;
+        };
+        if shared.has_confirmed(event).await {
             shared.confirms.already_confirmed.increment();
             return Confirmation::AlreadyConfirmed;
         }
@@ -91,10 +93,8 @@ impl SignedForm {
             Err(confirmation) => return confirmation,
         };
         let confirmation = self.context.feedback().confirm_target(target).await;
-        if let (Some(event), true) =
-            (event, confirmation.is_confirmed() || confirmation == Confirmation::Deferred)
-        {
-            shared.webhooks.insert(event, ());
+        if confirmation.is_confirmed() || confirmation == Confirmation::Deferred {
+            shared.remember_confirmed(event).await;
         }
         confirmation
     }

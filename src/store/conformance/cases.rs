@@ -5,7 +5,7 @@ use std::{io::Write, time::Duration};
 use super::{
     Report, Subject, Verdict, batched_tasks, batches, bounds, chaos, clock, confirm,
     erased::{Tested, tested},
-    expiry, held, histories, lease, ledger, record, repeat, resends, senders, settle, shared,
+    expiry, held, histories, lease, ledger, notes, record, repeat, resends, settle, shared,
     statuses, tasks, turns,
 };
 
@@ -184,10 +184,10 @@ cases! {
         it_is_forgotten_with_its_message,
         of_many_that_are_told_at_once_the_furthest_stays,
     }
-    senders {
-        a_sender_has_the_service_that_was_learnt_last,
-        a_sender_is_found_under_its_previous_key,
-        beyond_ten_thousand_none_is_learnt,
+    notes {
+        what_was_noted_last_is_what_is_read,
+        a_note_is_found_under_its_previous_key,
+        a_note_is_kept_until_its_time,
     }
     bounds {
         at_the_bound_the_oldest_unconfirmed_message_goes_first,
@@ -240,7 +240,7 @@ cases! {
         labels_places_and_accounts_are_the_same_for_both,
         what_one_object_wrote_outlives_it,
         what_one_is_told_of_a_message_the_other_knows,
-        what_one_learns_of_a_sender_the_other_knows,
+        what_one_notes_the_other_reads,
     }
     held {
         it_queues_with_its_commit,

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 pub(super) use super::{
-    senders::what_one_learns_of_a_sender_the_other_knows,
-    statuses::what_one_is_told_of_a_message_the_other_knows,
+    notes::what_one_notes_the_other_reads, statuses::what_one_is_told_of_a_message_the_other_knows,
 };
 
 use super::{

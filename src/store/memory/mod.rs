@@ -13,11 +13,11 @@
 mod builder;
 mod chain;
 mod expiry;
+mod notes;
 mod outbox;
 mod shards;
 
 use std::{
-    collections::HashMap,
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -30,16 +30,17 @@ use self::{
     builder::Settings,
     chain::{Chain, Held, Progress, Stage},
     expiry::{ExpiryQueue, Hint},
+    notes::Notes,
     outbox::Outbox,
     shards::Shards,
 };
 use super::{
     Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, MAX_SENDERS, RecordOutcome, ResendOutcome, Resends, SenderOutcome,
-    ServiceSender, SettleOutcome, SettledAs, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-    StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resends,
+    SettleOutcome, SettledAs, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
+    TrackedMessage,
 };
-use crate::{CorrelationKey, CorrelationKeys, MessageSid, MessagingServiceSid, Timestamp};
+use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
@@ -51,7 +52,7 @@ pub struct MemoryStore {
     outbox: Mutex<Outbox>,
     expiry: Mutex<ExpiryQueue>,
     dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
-    senders: Mutex<HashMap<CorrelationKey, MessagingServiceSid>>,
+    notes: Mutex<Notes>,
     messages: AtomicUsize,
     evicted: AtomicU64,
     dead_dropped: AtomicU64,
@@ -77,7 +78,7 @@ impl MemoryStore {
             outbox: Mutex::default(),
             expiry: Mutex::default(),
             dead: Mutex::default(),
-            senders: Mutex::default(),
+            notes: Mutex::default(),
             messages: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             dead_dropped: AtomicU64::new(0),
@@ -136,6 +137,7 @@ impl MemoryStore {
 
     fn expire_due(&self, limit: usize) -> usize {
         let now = self.settings.clock.now();
+        lock(&self.notes).expire(now, limit);
         let mut dropped = 0;
         while dropped < limit {
             let Some(due) = lock(&self.expiry).pop_due(now) else { break };
@@ -316,28 +318,6 @@ impl MemoryStore {
         updated.unwrap_or(StatusOutcome::Unknown)
     }
 
-    fn learn_one(&self, learnt: &ServiceSender) -> SenderOutcome {
-        let mut senders = lock(&self.senders);
-        let full = senders.len() >= MAX_SENDERS;
-        match senders.get_mut(&learnt.sender) {
-            Some(known) if *known == learnt.service => SenderOutcome::Known,
-            Some(known) => {
-                *known = learnt.service;
-                SenderOutcome::Learned
-            }
-            None if full => SenderOutcome::Full,
-            None => {
-                senders.insert(learnt.sender, learnt.service);
-                SenderOutcome::Learned
-            }
-        }
-    }
-
-    fn service_of(&self, sender: &CorrelationKeys) -> Option<MessagingServiceSid> {
-        let senders = lock(&self.senders);
-        sender.iter().find_map(|key| senders.get(&key).copied())
-    }
-
     fn lookup_one(&self, keys: &CorrelationKeys) -> Vec<LedgerEntry> {
         let mut found: Vec<LedgerEntry> = Vec::new();
         for key in keys.iter() {
@@ -437,18 +417,12 @@ impl FeedbackStore for MemoryStore {
         answer(|| updates.iter().map(|update| self.update_one(update)).collect())
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        answer(|| senders.iter().map(|sender| self.learn_one(sender)).collect())
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        answer(|| lock(&self.notes).keep(notes))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        answer(|| senders.iter().map(|sender| self.service_of(sender)).collect())
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        answer(|| lock(&self.notes).read(keys))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

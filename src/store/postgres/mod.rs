@@ -11,6 +11,7 @@ mod joined;
 mod lease;
 mod ledger;
 mod migrate;
+mod notes;
 mod param;
 mod record;
 mod schema;
@@ -41,11 +42,10 @@ use self::{
 pub use self::{builder::PostgresStoreBuilder, error::PostgresError, joined::JoinTransaction};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
-    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture,
-    TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
+    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
 };
-use crate::{Clock, CorrelationKeys, MessageSid, MessagingServiceSid};
+use crate::{Clock, CorrelationKeys, MessageSid};
 
 /// A [`FeedbackStore`] in PostgreSQL 15 or later, for any number of processes.
 ///
@@ -196,18 +196,12 @@ impl FeedbackStore for PostgresStore {
         self.run_batch(updates.len(), self.update_status_once(updates))
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        self.run_batch(senders.len(), self.learn_all(senders))
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        self.run_batch(notes.len(), self.keep_all_notes(notes))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        self.run_batch(senders.len(), self.services_of(senders))
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        self.run_batch(keys.len(), self.notes_of(keys))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -81,8 +81,8 @@ statements! {
     forget_queued = sql!("forget_queued"), [INT8_ARRAY];
     forget_settled = sql!("forget_settled"), [INT8_ARRAY, BYTEA_ARRAY];
     update_status = sql!("update_status"), [BYTEA_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT8_ARRAY];
-    learn_senders = sql!("learn_senders"), [UUID_ARRAY, BYTEA_ARRAY, INT8];
-    services = sql!("services"), [UUID_ARRAY, UUID_ARRAY];
+    keep_notes = sql!("keep_notes"), [UUID_ARRAY, BYTEA_ARRAY, INT8_ARRAY];
+    notes = sql!("notes"), [UUID_ARRAY, UUID_ARRAY];
     lookup = sql!("lookup"), [UUID_ARRAY, UUID_ARRAY];
     by_sid = sql!("by_sid"), [BYTEA_ARRAY];
     dead_letters = sql!("dead_letters"), [BYTEA, INT8];

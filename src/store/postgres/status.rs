@@ -1,11 +1,11 @@
-//! What status callbacks tell.
+//! How far messages were delivered.
 
 use std::collections::HashMap;
 
-use super::{PostgresStore, error::PostgresError, param::Key};
+use super::{PostgresStore, error::PostgresError};
 use crate::{
-    AccountSid, CorrelationKey, CorrelationKeys, MessageSid, MessagingServiceSid,
-    store::{MAX_SENDERS, SenderOutcome, ServiceSender, StatusOutcome, StatusUpdate},
+    AccountSid, MessageSid,
+    store::{StatusOutcome, StatusUpdate},
 };
 
 impl PostgresStore {
@@ -52,54 +52,5 @@ impl PostgresStore {
             }
         });
         Ok(outcomes.collect())
-    }
-
-    pub(super) async fn learn_all(
-        &self,
-        senders: &[ServiceSender],
-    ) -> Result<Vec<SenderOutcome>, PostgresError> {
-        let last: HashMap<CorrelationKey, MessagingServiceSid> =
-            senders.iter().map(|learnt| (learnt.sender, learnt.service)).collect();
-        let keys: Vec<Key> = last.keys().map(|key| Key(*key)).collect();
-        let services: Vec<Vec<u8>> = last.values().map(|service| service.pack()).collect();
-        let max = MAX_SENDERS as i64;
-        let rows =
-            self.access.query(&self.statements.learn_senders, &[&keys, &services, &max]).await?;
-        let mut known: HashMap<CorrelationKey, (Option<MessagingServiceSid>, bool)> =
-            HashMap::new();
-        for row in &rows {
-            let Key(key) = row.try_get(0)?;
-            let before = row.try_get::<_, Option<&[u8]>>(1)?.and_then(MessagingServiceSid::unpack);
-            let now_known = before.is_some() || row.try_get::<_, bool>(2)?;
-            known.insert(key, (before, now_known));
-        }
-        let outcomes = senders.iter().map(|learnt| match known.get_mut(&learnt.sender) {
-            Some((_, false)) | None => SenderOutcome::Full,
-            Some((Some(service), true)) if *service == learnt.service => SenderOutcome::Known,
-            Some((service, true)) => {
-                *service = Some(learnt.service);
-                SenderOutcome::Learned
-            }
-        });
-        Ok(outcomes.collect())
-    }
-
-    pub(super) async fn services_of(
-        &self,
-        senders: &[CorrelationKeys],
-    ) -> Result<Vec<Option<MessagingServiceSid>>, PostgresError> {
-        let current: Vec<Key> = senders.iter().map(|keys| Key(keys.current)).collect();
-        let previous: Vec<Option<Key>> =
-            senders.iter().map(|keys| keys.previous.map(Key)).collect();
-        let rows = self.access.query(&self.statements.services, &[&current, &previous]).await?;
-        let mut found = vec![None; senders.len()];
-        for row in &rows {
-            let ord: i64 = row.try_get(0)?;
-            let place = usize::try_from(ord - 1).ok().and_then(|at| found.get_mut(at));
-            if let Some(place @ None) = place {
-                *place = MessagingServiceSid::unpack(row.try_get(1)?);
-            }
-        }
-        Ok(found)
     }
 }

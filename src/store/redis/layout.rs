@@ -26,6 +26,7 @@ pub(super) struct Shard {
     pub(super) records: [String; 7],
     pub(super) index: [String; 2],
     pub(super) statuses: [String; 1],
+    pub(super) notes: [String; 1],
 }
 
 impl Layout {
@@ -37,6 +38,7 @@ impl Layout {
                 records: ["g", "q", "due", "age", "dead", "dead-by-time", "n"].map(name),
                 index: ["i", "c"].map(name),
                 statuses: ["t"].map(name),
+                notes: ["note:"].map(name),
             }
         });
         Self { prefix: prefix.into(), shards: shards.collect() }
@@ -60,11 +62,6 @@ impl Layout {
 
     pub(super) fn shard_of_digest(&self, digest: SidDigest) -> usize {
         usize::from(digest[0]) % self.shards.len()
-    }
-
-    /// Messaging Services by sender.
-    pub(super) fn senders(&self) -> String {
-        format!("{}:{{senders}}:services", self.prefix)
     }
 
     /// Names by number, numbers by name.

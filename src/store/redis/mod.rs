@@ -14,6 +14,7 @@ mod lease;
 mod lookup;
 mod migrate;
 mod names;
+mod notes;
 mod packed;
 mod record;
 mod script;
@@ -45,11 +46,10 @@ use self::{
 };
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
-    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
-    TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
+    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
 };
-use crate::{AccountSid, CorrelationKeys, MessageSid, MessagingServiceSid};
+use crate::{AccountSid, CorrelationKeys, MessageSid};
 
 /// A [`FeedbackStore`] in Redis 6.2 or later, Valkey, or a Redis Cluster.
 ///
@@ -115,6 +115,9 @@ impl RedisStore {
     /// A call of a script on the messages of a shard.
     fn call(&self, layout: &Layout, shard: usize, op: Op) -> Call {
         let shard = layout.shard(shard);
+        if op == Op::Notes {
+            return Call::new(op, &shard.notes);
+        }
         let mut call = match op {
             Op::Index | Op::DropIndex => Call::new(op, &shard.index),
             Op::Statuses | Op::DropStatuses => Call::new(op, &shard.statuses),
@@ -249,18 +252,12 @@ impl FeedbackStore for RedisStore {
         operation(self.update_all(updates))
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        operation(self.learn_all(senders))
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        operation(self.keep_all_notes(notes))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        operation(self.services_of(senders))
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        operation(self.notes_of(keys))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

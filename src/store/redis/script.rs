@@ -2,7 +2,7 @@ use std::sync::LazyLock;
 
 use redis::Script;
 
-/// What runs on the server, whole or not at all. All but the last three read
+/// What runs on the server, whole or not at all. All but the last two read
 /// one shard, whose names they get as `KEYS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Op {
@@ -27,8 +27,8 @@ pub(super) enum Op {
     /// How far the messages of a shard were delivered.
     Statuses,
     DropStatuses,
+    Notes,
     Names,
-    Senders,
     Migrate,
 }
 
@@ -77,7 +77,7 @@ scripts! {
     DropIndex = ["lib", "drop"];
     Statuses = ["lib", "statuses"];
     DropStatuses = ["lib", "drop"];
+    Notes = ["notes"];
     Names = ["names"];
-    Senders = ["senders"];
     Migrate = ["migrate"];
 }

@@ -1,22 +1,20 @@
-//! What status callbacks tell.
+//! How far messages were delivered.
 //!
-//! How far a message was delivered lies beside its record, under a digest of its SID:
+//! That lies beside a message's record, under a digest of its SID:
 //! a record fits a packed list, and with more in it would not.
 
-use redis::Value;
 use sha2::{Digest, Sha256};
 
 use super::{
     RedisStore, RedisStoreError, answer,
-    connection::Call,
     layout::Layout,
     packed::{Reader, Record},
     script::Op,
     settle::span,
 };
 use crate::{
-    CorrelationKeys, MessageSid, MessageStatus, MessagingServiceSid,
-    store::{MAX_SENDERS, SenderOutcome, ServiceSender, StatusOutcome, StatusUpdate},
+    MessageSid, MessageStatus,
+    store::{StatusOutcome, StatusUpdate},
 };
 
 /// A status and its error code as they are at rest; the code is zero if there is none.
@@ -101,55 +99,5 @@ impl RedisStore {
             outcomes[at] = if forward { StatusOutcome::Updated } else { StatusOutcome::NotNewer };
         }
         Ok(outcomes)
-    }
-
-    pub(super) async fn learn_all(
-        &self,
-        senders: &[ServiceSender],
-    ) -> Result<Vec<SenderOutcome>, RedisStoreError> {
-        if senders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut call = Call::new(Op::Senders, &[self.layout().await?.senders()]);
-        call.arg(MAX_SENDERS.to_string());
-        for learnt in senders {
-            call.arg(&learnt.sender.as_bytes()[..]);
-            call.arg(learnt.service.pack());
-        }
-        let answer = self.connection.run(&[call]).await?.pop().unwrap_or(Value::Nil);
-        let (letters, _) = answer::letters(answer, senders.len())?;
-        let outcomes = letters.into_iter().map(|letter| match letter {
-            b'L' => SenderOutcome::Learned,
-            b'K' => SenderOutcome::Known,
-            _ => SenderOutcome::Full,
-        });
-        Ok(outcomes.collect())
-    }
-
-    pub(super) async fn services_of(
-        &self,
-        senders: &[CorrelationKeys],
-    ) -> Result<Vec<Option<MessagingServiceSid>>, RedisStoreError> {
-        if senders.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut command = redis::cmd("HMGET");
-        command.arg(self.layout().await?.senders());
-        for keys in senders {
-            for key in keys.iter() {
-                command.arg(&key.as_bytes()[..]);
-            }
-        }
-        let mut found = answer::array(self.connection.command(&command).await?)?.into_iter();
-        let services = senders.iter().map(|keys| {
-            let of_keys = found.by_ref().take(keys.iter().count());
-            of_keys.fold(None, |service, answer| match answer {
-                Value::BulkString(packed) => {
-                    service.or_else(|| MessagingServiceSid::unpack(&packed))
-                }
-                _ => service,
-            })
-        });
-        Ok(services.collect())
     }
 }

@@ -103,6 +103,7 @@ mod error;
 mod joined;
 mod lease;
 mod names;
+mod notes;
 mod read;
 mod record;
 mod removal;
@@ -126,11 +127,10 @@ pub use self::{
 use self::{connection::Target, session::Session, worker::Queue};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender,
-    SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture,
-    TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
+    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
 };
-use crate::{CorrelationKeys, MessageSid, MessagingServiceSid};
+use crate::{CorrelationKeys, MessageSid};
 
 /// A [`FeedbackStore`] in a SQLite file.
 ///
@@ -245,18 +245,12 @@ impl FeedbackStore for SqliteStore {
         ask(&self.writer, updates, |session, items| session.update_status(items))
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        ask(&self.writer, senders, |session, items| session.learn_senders(items))
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        ask(&self.writer, notes, |session, items| session.keep_notes(items))
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        ask(&self.reader, senders, |session, items| session.services(items))
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        ask(&self.reader, keys, |session, items| session.notes(items))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

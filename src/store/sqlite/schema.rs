@@ -89,14 +89,18 @@ ALTER TABLE tmf_message ADD COLUMN label INTEGER;
 CREATE INDEX tmf_message_dead_sid ON tmf_message (sid) WHERE state = 2;
 ",
     },
-    // What status callbacks tell: how far a message was delivered, and which senders
-    // are a Messaging Service's.
+    // What status callbacks tell, and what all processes shall know.
     Migration {
         compatible_from: 1,
         sql: "
 ALTER TABLE tmf_message ADD COLUMN delivery INTEGER;
 ALTER TABLE tmf_message ADD COLUMN error_code INTEGER;
-CREATE TABLE tmf_sender (key BLOB PRIMARY KEY, service BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE tmf_note (
+    key BLOB PRIMARY KEY,
+    value BLOB NOT NULL,
+    keep_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tmf_note_keep_until ON tmf_note (keep_until);
 ",
     },
 ];

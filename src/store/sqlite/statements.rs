@@ -102,10 +102,12 @@ queries! {
 
     DeliveryOfSid = "SELECT account, delivery FROM tmf_message WHERE sid = ?1";
     SetDelivery = "UPDATE tmf_message SET delivery = ?2, error_code = ?3 WHERE sid = ?1";
-    ServiceOfSender = "SELECT service FROM tmf_sender WHERE key = ?1";
-    Senders = "SELECT count(*) FROM tmf_sender";
-    SetSender = "INSERT INTO tmf_sender (key, service) VALUES (?1, ?2) \
-        ON CONFLICT (key) DO UPDATE SET service = excluded.service";
+    Note = "SELECT value FROM tmf_note WHERE key = ?1";
+    KeepNote = "INSERT INTO tmf_note (key, value, keep_until) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value, \
+        keep_until = max(keep_until, excluded.keep_until)";
+    DropNotes = "DELETE FROM tmf_note WHERE key IN (SELECT key FROM tmf_note \
+        WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
 
     LedgerOfKey = ledger!("WHERE m.key = ?1 ORDER BY m.sent_at DESC, m.id DESC");
     LedgerOfSid = ledger!("WHERE m.sid = ?1");

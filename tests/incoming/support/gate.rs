@@ -1,11 +1,11 @@
 use tokio::sync::watch;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid, MessagingServiceSid,
+    CorrelationKeys, MessageSid,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-        LeaseRequest, LedgerEntry, MemoryStore, RecordOutcome, ResendOutcome, SenderOutcome,
-        ServiceSender, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-        StoreFuture, TrackedMessage,
+        LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
+        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
+        TrackedMessage,
     },
 };
 
@@ -96,18 +96,12 @@ impl FeedbackStore for GatedStore {
         self.inner.update_status(updates)
     }
 
-    fn learn_senders<'a>(
-        &'a self,
-        senders: &'a [ServiceSender],
-    ) -> StoreFuture<'a, Vec<SenderOutcome>> {
-        self.inner.learn_senders(senders)
+    fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {
+        self.inner.keep_notes(notes)
     }
 
-    fn services<'a>(
-        &'a self,
-        senders: &'a [CorrelationKeys],
-    ) -> StoreFuture<'a, Vec<Option<MessagingServiceSid>>> {
-        self.inner.services(senders)
+    fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
+        self.inner.notes(keys)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -1,6 +1,9 @@
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 use tower_message_feedback::{
-    MessageForm, MessageSid, link_query, recipient, simulator::Webhook, webhook::SignatureVerifier,
+    MessageForm, MessageSid, link_query, recipient, simulator::Webhook, store::MemoryStore,
+    webhook::SignatureVerifier,
 };
 
 use super::{signatures::signature, *};
@@ -191,4 +194,22 @@ async fn another_webhook_on_the_route_is_told_apart() {
     assert_eq!(answer.status(), 400);
     assert!(answer.body().starts_with(b"this webhook has no MessageSid"));
     phone.world.nothing_reported().await;
+}
+
+#[tokio::test]
+async fn a_reply_that_is_replayed_to_another_process_confirms_nothing_more() {
+    let store = Arc::new(MemoryStore::new());
+    let shared = |builder: MessageFeedbackBuilder| {
+        builder.store(store.clone()).correlation_key(*b"sixteen bytes and")
+    };
+    let (phone, other) = (Phone::with(shared).await, Phone::with(shared).await);
+    let sid = phone.text(NUMBER).await;
+    let reply = phone.reply(sid, "yes");
+    assert_eq!(say(&reply).await, "Queued");
+    phone.text(NUMBER).await;
+    let elsewhere = phone.world.twilio.webhooks(TOKEN).replies_to(other.site.url("/hooks/reply"));
+    let again = elsewhere.reply(sid, "yes").expect("a reply");
+    let own = reply.field("MessageSid").expect("its own SID");
+    assert_eq!(say(&again.clone().with_field("MessageSid", own)).await, "AlreadyConfirmed");
+    assert_eq!(say(&again).await, "Queued");
 }

@@ -101,7 +101,7 @@ faults! {
     ForgetIgnoresThePreviousKey,
     ForgetAnswersOneMore,
     ForgetMessageForgetsItsId,
-    // statuses and senders
+    // statuses and notes
     StatusGoesBack,
     StatusOfTheSameKindReplaces,
     StatusLosesItsCode,
@@ -111,10 +111,13 @@ faults! {
     StatusAnswersBackwards,
     StatusEndsWithTheConfirm,
     StatusSurvivesForgetting,
-    SenderKeepsItsFirstService,
-    SendersAreUnbounded,
-    ServicesIgnoreThePreviousKey,
-    ServicesAnswerBackwards,
+    NotesKeepTheirFirstValue,
+    NotesEndEarly,
+    NotesAreCutShort,
+    NotesAreAlwaysWritten,
+    NotesIgnoreThePreviousKey,
+    NotesAnswerBackwards,
+    EmptyNotesAreNone,
     // questions
     LookupShowsTheOldestFirst,
     LookupIgnoresThePreviousKey,

@@ -1,10 +1,11 @@
-//! Faults of statuses and senders.
+//! Faults of statuses and notes.
+
+use std::time::Duration;
 
 use tower_message_feedback::{
-    CorrelationKeys, MessagingServiceSid,
+    CorrelationKeys,
     store::{
-        FeedbackStore, LedgerEntry, LedgerStatus, SenderOutcome, ServiceSender, StatusOutcome,
-        StatusUpdate,
+        FeedbackStore, LedgerEntry, LedgerStatus, Note, NoteOutcome, StatusOutcome, StatusUpdate,
     },
 };
 
@@ -69,38 +70,44 @@ impl BrokenStore {
         }
     }
 
-    pub(super) async fn learn_senders_(
-        &self,
-        senders: &[ServiceSender],
-    ) -> Answer<Vec<SenderOutcome>> {
+    pub(super) async fn keep_notes_(&self, notes: &[Note]) -> Answer<Vec<NoteOutcome>> {
+        self.see_the_time(Duration::ZERO);
         let mut outcomes = Vec::new();
-        for learnt in senders {
-            let known = self.memory.services(&[learnt.sender.into()]).await?[0];
-            if self.has(SenderKeepsItsFirstService) && known.is_some() {
-                outcomes.push(SenderOutcome::Known);
+        for note in notes {
+            let known = self.memory.notes(&[note.key.into()]).await?.remove(0);
+            if self.has(NotesKeepTheirFirstValue) && known.is_some() {
+                outcomes.push(NoteOutcome::Repeated);
                 continue;
             }
-            let outcome = self.memory.learn_senders(&[*learnt]).await?[0];
-            outcomes.push(match outcome {
-                SenderOutcome::Full if self.has(SendersAreUnbounded) => SenderOutcome::Learned,
-                outcome => outcome,
+            let mut note = note.clone();
+            match self.fault {
+                NotesEndEarly => note.until = note.until - Duration::from_secs(1),
+                NotesAreCutShort => note.value.truncate(60),
+                _ => {}
+            }
+            let outcome = self.memory.keep_notes(&[note]).await?[0];
+            outcomes.push(if self.has(NotesAreAlwaysWritten) {
+                NoteOutcome::Written
+            } else {
+                outcome
             });
         }
         Ok(outcomes)
     }
 
-    pub(super) async fn services_(
-        &self,
-        senders: &[CorrelationKeys],
-    ) -> Answer<Vec<Option<MessagingServiceSid>>> {
-        let mut senders = senders.to_vec();
-        if self.has(ServicesIgnoreThePreviousKey) {
-            senders.iter_mut().for_each(|keys| keys.previous = None);
+    pub(super) async fn notes_(&self, keys: &[CorrelationKeys]) -> Answer<Vec<Option<Vec<u8>>>> {
+        let mut keys = keys.to_vec();
+        if self.has(NotesIgnoreThePreviousKey) {
+            keys.iter_mut().for_each(|keys| keys.previous = None);
         }
-        let mut services = self.memory.services(&senders).await?;
-        if self.has(ServicesAnswerBackwards) {
-            services.reverse();
+        let mut notes = self.memory.notes(&keys).await?;
+        match self.fault {
+            NotesAnswerBackwards => notes.reverse(),
+            EmptyNotesAreNone => {
+                notes.iter_mut().for_each(|note| *note = note.take().filter(|n| !n.is_empty()));
+            }
+            _ => {}
         }
-        Ok(services)
+        Ok(notes)
     }
 }

@@ -7,13 +7,12 @@ use std::{
 };
 
 use tower_message_feedback::{
-    BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, MessageStatus, MessagingServiceSid,
-    Timestamp,
+    BaseUrl, Clock, CorrelationKeys, ManualClock, MessageSid, MessageStatus, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
-        LeaseAnswer, LeaseRequest, LeaseToken, LedgerEntry, LedgerStatus, MemoryStore,
-        RecordOutcome, ResendOutcome, SenderOutcome, ServiceSender, SettleOutcome, Settlement,
-        StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        LeaseAnswer, LeaseRequest, LeaseToken, LedgerEntry, LedgerStatus, MemoryStore, Note,
+        NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome, Settlement, StatusOutcome,
+        StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
         conformance::{Settings, Subject},
     },
 };

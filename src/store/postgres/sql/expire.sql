@@ -52,7 +52,14 @@ gone_dead AS (
     WHERE x.sid = s.sid AND (
         x.id IN (SELECT entry FROM settled) OR NOT EXISTS (
             SELECT FROM @schema@.message m WHERE m.sid = s.sid AND m.entry = s.id))
-)
+),
+-- What is no message is dropped beside.
+over_notes AS MATERIALIZED (
+    SELECT n.key FROM @schema@.note n WHERE n.keep_until <= (SELECT now FROM clock)
+    ORDER BY n.keep_until LIMIT $3::int8
+    FOR UPDATE SKIP LOCKED
+),
+gone_notes AS (DELETE FROM @schema@.note n USING over_notes o WHERE n.key = o.key)
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM pending) = (SELECT count(*) FROM over)
     AND (SELECT count(*) FROM pending) < $3::int8, c.now
 FROM relaxed CROSS JOIN clock c
