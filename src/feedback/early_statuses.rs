@@ -3,7 +3,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{AccountSid, MessageSid, Timestamp, store::StatusUpdate};
+use crate::{
+    AccountSid, CorrelationKey, MessageSid, Timestamp,
+    store::{StatusUpdate, TrackedMessage},
+};
 
 type Whose = (MessageSid, AccountSid);
 
@@ -15,9 +18,16 @@ pub(super) struct EarlyStatuses {
     max: usize,
 }
 
+/// A status, and the message to record if that is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EarlyStatus {
+    pub(super) update: StatusUpdate,
+    pub(super) message: Option<TrackedMessage>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    waiting: HashMap<Whose, (StatusUpdate, Timestamp)>,
+    waiting: HashMap<Whose, (EarlyStatus, Timestamp)>,
     /// No later than the earliest of their times.
     next: Option<Timestamp>,
 }
@@ -32,19 +42,22 @@ impl EarlyStatuses {
     }
 
     /// Keeps a status until it is to be looked at again; answers whether there was room.
-    pub(super) fn insert(&self, update: StatusUpdate, at: Timestamp) -> bool {
+    pub(super) fn insert(&self, early: EarlyStatus, at: Timestamp) -> bool {
         let mut state = self.lock();
         let room = state.waiting.len() < self.max;
-        match state.waiting.get_mut(&(update.sid, update.account)) {
-            Some((known, _)) if known.status >= update.status => return true,
+        let whose = (early.update.sid, early.update.account);
+        match state.waiting.get_mut(&whose) {
             Some((known, _)) => {
-                *known = update;
+                if known.update.status < early.update.status {
+                    known.update = early.update;
+                }
+                known.message = known.message.take().or(early.message);
                 return true;
             }
             None if !room => return false,
             None => {}
         }
-        state.waiting.insert((update.sid, update.account), (update, at));
+        state.waiting.insert(whose, (early, at));
         state.next = Some(state.next.map_or(at, |next| next.min(at)));
         true
     }
@@ -65,19 +78,26 @@ impl EarlyStatuses {
         self.lock().waiting.retain(|(waiting, _), _| *waiting != sid);
     }
 
+    /// Drops what is to be recorded under a key.
+    pub(super) fn forget_key(&self, key: CorrelationKey) {
+        let is_of_key =
+            |early: &EarlyStatus| early.message.as_ref().is_some_and(|message| message.key == key);
+        self.lock().waiting.retain(|_, (early, _)| !is_of_key(early));
+    }
+
     /// When the next is to be looked at, or earlier.
     pub(super) fn next(&self) -> Option<Timestamp> {
         self.lock().next
     }
 
     /// Takes out what is to be looked at.
-    pub(super) fn take_due(&self, now: Timestamp) -> Vec<StatusUpdate> {
+    pub(super) fn take_due(&self, now: Timestamp) -> Vec<EarlyStatus> {
         let mut state = self.lock();
         let mut due = Vec::new();
-        state.waiting.retain(|_, (update, at)| {
+        state.waiting.retain(|_, (early, at)| {
             let is_due = *at <= now;
             if is_due {
-                due.push(*update);
+                due.push(early.clone());
             }
             !is_due
         });
@@ -91,9 +111,18 @@ mod tests {
     use super::*;
     use crate::MessageStatus::{Delivered, Queued, Sent};
 
-    fn update(n: u8, status: crate::MessageStatus) -> StatusUpdate {
+    fn update(n: u8, status: crate::MessageStatus) -> EarlyStatus {
         let account = "AC0123456789abcdef0123456789abcdef".parse().unwrap();
-        StatusUpdate::new(format!("SM{n:032x}").parse().unwrap(), account, status)
+        let sid = format!("SM{n:032x}").parse().unwrap();
+        EarlyStatus { update: StatusUpdate::new(sid, account, status), message: None }
+    }
+
+    fn of_key(n: u8) -> EarlyStatus {
+        let at = Timestamp::from_millis(0);
+        let key = CorrelationKey::from_bytes([n; 16]);
+        let StatusUpdate { sid, account, .. } = update(n, Sent).update;
+        let message = TrackedMessage::new(key, sid, account, Default::default(), at, at);
+        EarlyStatus { message: Some(message), ..update(n, Sent) }
     }
 
     #[test]
@@ -117,12 +146,26 @@ mod tests {
     fn what_is_recorded_is_looked_at_at_once() {
         let early = EarlyStatuses::new(2);
         let (first, now) = (update(1, Sent), Timestamp::from_millis(1));
-        assert!(!early.hasten(first.sid, first.account, now));
-        early.insert(first, Timestamp::from_millis(100));
+        let StatusUpdate { sid, account, .. } = first.update;
+        assert!(!early.hasten(sid, account, now));
+        early.insert(first.clone(), Timestamp::from_millis(100));
         early.insert(update(2, Sent), Timestamp::from_millis(100));
-        assert!(early.hasten(first.sid, first.account, now));
+        assert!(early.hasten(sid, account, now));
         assert_eq!(early.take_due(now), [first]);
-        early.forget(update(2, Sent).sid);
+        early.forget(update(2, Sent).update.sid);
         assert_eq!(early.take_due(Timestamp::from_millis(100)), []);
+    }
+
+    #[test]
+    fn a_message_to_record_stays_with_its_status_until_it_is_forgotten() {
+        let early = EarlyStatuses::new(2);
+        let at = Timestamp::from_millis(100);
+        early.insert(update(1, Queued), at);
+        early.insert(of_key(1), at);
+        early.insert(update(1, Delivered), at);
+        early.insert(of_key(2), at);
+        early.forget_key(CorrelationKey::from_bytes([2; 16]));
+        let expected = EarlyStatus { update: update(1, Delivered).update, ..of_key(1) };
+        assert_eq!(early.take_due(at), [expected]);
     }
 }

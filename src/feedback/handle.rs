@@ -172,6 +172,7 @@ impl MessageFeedback {
         shared.waiting.remove(keys.current);
         for key in keys.iter() {
             shared.untagged.remove(key);
+            shared.early.forget_key(key);
             shared.forgotten.insert(key, shared.clock.now());
         }
         let target = [ForgetTarget::Id(keys)];

@@ -5,6 +5,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use tracing::debug;
 
 use super::{
+    early_statuses::EarlyStatus,
     pending::PendingRecord,
     sent::Recorded,
     shared::{Shared, single},
@@ -64,19 +65,19 @@ impl Shared {
         update: StatusUpdate,
         send: Option<TrackedSend>,
     ) -> StatusRecorded {
+        let message = send.and_then(|send| self.recovered(update, send));
         let recorded = self.update_status(update).await;
-        let Some(send) = send.filter(|_| recorded == StatusRecorded::Unknown) else {
-            return self.or_later(update, recorded);
-        };
-        let Some(message) = self.recovered(update, send) else {
-            return self.or_later(update, recorded);
-        };
+        let Some(message) = message else { return self.or_later(update, None, recorded) };
+        if recorded != StatusRecorded::Unknown {
+            // If the store fails, whether it is known is seen later.
+            return self.or_later(update, Some(message), recorded);
+        }
         let record = PendingRecord::new(self.clone(), message).run().await;
         if record == Recorded::Recorded {
             self.statuses.recovered.increment();
         }
         let recorded = self.update_status(update).await;
-        self.or_later(update, recorded)
+        self.or_later(update, None, recorded)
     }
 
     async fn update_status(&self, update: StatusUpdate) -> StatusRecorded {
@@ -110,13 +111,18 @@ impl Shared {
     }
 
     /// Keeps what the store did not take.
-    fn or_later(&self, update: StatusUpdate, recorded: StatusRecorded) -> StatusRecorded {
+    fn or_later(
+        &self,
+        update: StatusUpdate,
+        message: Option<TrackedMessage>,
+        recorded: StatusRecorded,
+    ) -> StatusRecorded {
         let wait = match recorded {
             StatusRecorded::Unknown => EARLY,
             StatusRecorded::Deferred => AGAIN,
             _ => return recorded,
         };
-        if !self.early.insert(update, self.clock.now() + wait) {
+        if !self.early.insert(EarlyStatus { update, message }, self.clock.now() + wait) {
             self.statuses.refused.increment();
             return StatusRecorded::Refused;
         }
@@ -152,26 +158,39 @@ impl Shared {
     }
 
     /// Tries again what has waited for its time.
-    pub(super) async fn retry_statuses(&self, now: Timestamp) {
+    pub(super) async fn retry_statuses(self: &Arc<Self>, now: Timestamp) {
         let due = self.early.take_due(now);
-        for updates in due.chunks(BATCH) {
-            let answered = self.patiently(self.store.update_status(updates)).await;
-            let Ok(outcomes) = answered.map_err(drop).and_then(|outcomes| {
-                if outcomes.len() == updates.len() { Ok(outcomes) } else { Err(()) }
-            }) else {
-                let at = self.clock.now() + AGAIN;
-                for update in updates {
-                    if !self.early.insert(*update, at) {
-                        self.statuses.refused.increment();
+        for some in due.chunks(BATCH) {
+            let updates: Vec<StatusUpdate> = some.iter().map(|early| early.update).collect();
+            let answered = self.patiently(self.store.update_status(&updates)).await;
+            match answered {
+                Ok(outcomes) if outcomes.len() == some.len() => {
+                    for (early, outcome) in some.iter().zip(outcomes) {
+                        self.retried(early, outcome).await;
                     }
                 }
-                continue;
-            };
-            for outcome in outcomes {
-                if self.updated(outcome) == StatusRecorded::Unknown {
-                    self.statuses.unknown.increment();
-                }
+                _ => some.iter().for_each(|early| self.keep_early(early.clone(), AGAIN)),
             }
+        }
+    }
+
+    async fn retried(self: &Arc<Self>, early: &EarlyStatus, outcome: StatusOutcome) {
+        if self.updated(outcome) != StatusRecorded::Unknown {
+            return;
+        }
+        let Some(message) = early.message.clone() else {
+            self.statuses.unknown.increment();
+            return;
+        };
+        if PendingRecord::new(self.clone(), message).run().await == Recorded::Recorded {
+            self.statuses.recovered.increment();
+        }
+        self.keep_early(EarlyStatus { update: early.update, message: None }, Duration::ZERO);
+    }
+
+    fn keep_early(&self, early: EarlyStatus, wait: Duration) {
+        if !self.early.insert(early, self.clock.now() + wait) {
+            self.statuses.refused.increment();
         }
     }
 }

@@ -43,18 +43,19 @@ impl Gate {
     }
 }
 
-/// The store in memory, behind a gate for records and one for confirms.
+/// The store in memory, behind gates for records, confirms and statuses.
 #[derive(Clone)]
 pub(crate) struct GatedStore {
     inner: std::sync::Arc<MemoryStore>,
     pub(crate) records: Gate,
     pub(crate) confirms: Gate,
+    pub(crate) statuses: Gate,
 }
 
 impl GatedStore {
     pub(crate) fn new() -> Self {
         let inner = std::sync::Arc::new(MemoryStore::new());
-        Self { inner, records: Gate::new(), confirms: Gate::new() }
+        Self { inner, records: Gate::new(), confirms: Gate::new(), statuses: Gate::new() }
     }
 }
 
@@ -93,7 +94,10 @@ impl FeedbackStore for GatedStore {
         &'a self,
         updates: &'a [StatusUpdate],
     ) -> StoreFuture<'a, Vec<StatusOutcome>> {
-        self.inner.update_status(updates)
+        Box::pin(async move {
+            self.statuses.pass().await;
+            self.inner.update_status(updates).await
+        })
     }
 
     fn keep_notes<'a>(&'a self, notes: &'a [Note]) -> StoreFuture<'a, Vec<NoteOutcome>> {

@@ -10,6 +10,7 @@ use tower_message_feedback::{
 };
 
 use super::*;
+use crate::support::GatedStore;
 
 /// Far longer than any test waits.
 const HOUR: Duration = Duration::from_secs(3600);
@@ -183,6 +184,34 @@ async fn a_create_that_was_abandoned_gets_its_sid_from_its_first_callback() {
     assert_eq!(phone.statuses().recovered, 1);
     call_back(&phone.status(sid, "delivered")).await;
     assert_eq!((phone.statuses().recovered, phone.statuses().recorded), (1, 2));
+}
+
+#[tokio::test]
+async fn a_first_callback_that_meets_a_store_that_hangs_loses_no_sid() {
+    let store = GatedStore::new();
+    let time = ManualClock::new(Clock::system().now());
+    let phone = called_back_with(|builder| {
+        let bound = Duration::from_millis(10);
+        builder.clock(time.clock()).store(store.clone()).store_timeout(bound)
+    })
+    .await;
+    let sid = phone.abandoned("login").await;
+    store.statuses.shut();
+    call_back(&phone.status(sid, "sent")).await;
+    assert_eq!(phone.statuses().deferred, 1);
+    assert_eq!(phone.entry(sid).await, None);
+    store.statuses.open();
+    soon("the status", async {
+        while phone.statuses().recorded == 0 {
+            time.advance(Duration::from_secs(5));
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(phone.statuses().recovered, 1);
+    assert_eq!(phone.delivery(sid).await.0, Some(Sent));
+    assert_eq!(say(&phone.reply(sid, "yes")).await, "Queued");
+    phone.world.reported(&[sid]).await;
 }
 
 #[tokio::test]
