@@ -1,6 +1,9 @@
 //! What a pending message takes.
 
-use tower_message_feedback::store::{FeedbackStore, RedisStore};
+use tower_message_feedback::{
+    MessageStatus,
+    store::{FeedbackStore, RedisStore, StatusOutcome, StatusUpdate},
+};
 
 use crate::{
     servers::Redis,
@@ -39,4 +42,32 @@ async fn a_pending_message_takes_eighty_bytes_at_most_its_index_included() {
         println!("{bytes:.1} bytes a pending message, {expected} expected");
         assert!(bytes <= 80.0, "{bytes:.1} bytes a message, {expected} expected");
     }
+}
+
+#[tokio::test]
+async fn its_status_takes_thirty_at_most() {
+    const MESSAGES: u64 = 100_000;
+    let server = Redis::start();
+    let store = open_as(RedisStore::builder().expected_messages(MESSAGES), &server).await;
+    let mut before = 0;
+    for (status, is_measured) in [(MessageStatus::Sent, true), (MessageStatus::Delivered, false)] {
+        for from in (0..MESSAGES).step_by(1000) {
+            let batch: Vec<_> = (from..from + 1000).map(message).collect();
+            store.record(&batch).await.expect("an answer");
+        }
+        if is_measured {
+            before = used(&server);
+        }
+        for from in (0..MESSAGES).step_by(1000) {
+            let updates = (from..from + 1000).map(message);
+            let updates: Vec<_> =
+                updates.map(|m| StatusUpdate::new(m.sid, m.account, status)).collect();
+            let outcomes = store.update_status(&updates).await.expect("an answer");
+            // One that shared its line of the index with another was lost once.
+            assert!(outcomes.iter().all(|outcome| *outcome == StatusOutcome::Updated));
+        }
+    }
+    let bytes = (used(&server) - before) as f64 / MESSAGES as f64;
+    println!("{bytes:.1} bytes a status");
+    assert!(bytes <= 30.0, "{bytes:.1} bytes a status");
 }

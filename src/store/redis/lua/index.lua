@@ -10,27 +10,19 @@
 local LONG = 30 * 24 * 3600
 local number = tonumber(call('GET', KEYS[2]) or 0)
 
+-- Every place that has something under the field: of this SID, or of others that share
+-- its field and, where there are few, its bucket.
 local function read(field, digest)
-  local places, list, ends = {}, '', 0
+  local places, list = {}, ''
   for i = 1, #gens do
     local key = bucket(gens[i], digest)
     local value = call('HGET', key, field)
     if value then
-      places[#places + 1] = key
+      places[#places + 1] = { key = key, value = value, ends = gens[i].ends }
       list = list .. value
-      ends = math.max(ends, gens[i].ends)
     end
   end
-  return places, list, ends
-end
-
-local function write(places, field, digest, list, until_)
-  for _, key in ipairs(places) do call('HDEL', key, field) end
-  if list == '' then return end
-  local gen = generation(math.min(until_, NEVER), 6)
-  local key = bucket(gen, digest)
-  call('HSET', key, field, list)
-  added(gen, key, 0)
+  return places, list
 end
 
 local function without(list, hash)
@@ -40,39 +32,62 @@ local function without(list, hash)
   return list
 end
 
+-- When the claim of a hash ends, in seconds.
+local function ends_of(places, hash)
+  local ends = 0
+  for _, place in ipairs(places) do
+    if without(place.value, hash) ~= place.value then ends = math.max(ends, place.ends / 1000 - 1) end
+  end
+  return ends
+end
+
+-- Moves the claim of a hash to where it lasts until that time, or removes it. The
+-- others stay where they are: in a generation of more buckets theirs is another.
+local function write(places, field, digest, hash, until_)
+  for _, place in ipairs(places) do
+    local rest = without(place.value, hash)
+    if rest == '' then
+      call('HDEL', place.key, field)
+    elseif rest ~= place.value then
+      call('HSET', place.key, field, rest)
+    end
+  end
+  if not until_ then return end
+  local gen = generation(math.min(until_, NEVER), 6)
+  local key = bucket(gen, digest)
+  call('HSET', key, field, (call('HGET', key, field) or '') .. hash)
+  added(gen, key, 0)
+end
+
 local answers = {}
 for i = 3, #ARGV do
   local item = ARGV[i]
   local how, digest, field = sub(item, 1, 1), sub(item, 2, 8), sub(item, 6, 8)
   local hash = sub(item, 9, 12)
-  local places, list, ends = read(field, digest)
+  local places, list = read(field, digest)
   local others = without(list, hash)
   if how == 'x' then
     -- Once for all of them, or they would look like repeated claims to each other.
     if i == 3 then number = call('INCR', KEYS[2]) end
   elseif how == 'd' then
     if number == unpack_from('>I6', item, 13) and others ~= list then
-      write(places, field, digest, others, ends / 1000 - 1)
+      write(places, field, digest, hash)
       list = others
     end
   elseif how ~= 'g' then
     local until_ = how == 'l' and floor(now / 1000) + LONG or unpack_from('>I4', item, 13)
-    -- What others need is not cut short.
-    local longest = list == '' and until_ or math.max(until_, ends / 1000 - 1)
     if how == 't' or list == '' then
       if how == 't' then number = call('INCR', KEYS[2]) end
       list = others .. hash
-      write(places, field, digest, list, longest)
+      write(places, field, digest, hash, math.max(until_, ends_of(places, hash)))
     elseif how == 'c' then
       if sub(list, -4) == hash then
         -- Whoever is about to remove it sees that it is needed again.
         number = call('INCR', KEYS[2])
-        if ends < until_ * 1000 then write(places, field, digest, list, until_) end
+        if ends_of(places, hash) < until_ then write(places, field, digest, hash, until_) end
       end
-    elseif others == '' then
-      write(places, field, digest, list, until_)
     elseif others ~= list then
-      write(places, field, digest, list, longest)
+      write(places, field, digest, hash, until_)
     end
   end
   answers[#answers + 1] = pack('>I6', number) .. list
