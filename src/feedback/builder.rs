@@ -254,7 +254,8 @@ impl MessageFeedbackBuilder {
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
     /// the oldest is dropped. As many ids of sends that were not tagged are kept,
-    /// to tell their confirms from those of nothing, and as many statuses of messages that the store does not know yet.
+    /// to tell their confirms from those of nothing, and as many statuses of messages
+    /// that the store does not know yet.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {
         self.settings.max_waiting = max;
         self.settings.wait_for_record = time;
@@ -289,9 +290,9 @@ impl MessageFeedbackBuilder {
     ///
     /// So a message whose create was abandoned before its answer, by a timeout or a
     /// dropped connection, gets its SID from the first callback, if that comes within
-    /// ten minutes; a scheduled message's does not. What the parameter
-    /// holds is the keyed hash of the correlation id, the time, the label and the base
-    /// URL of the send.
+    /// ten minutes; a scheduled message's does not. What the parameter holds is the keyed
+    /// hash of the correlation id, and the time, the account, the base URL and the label
+    /// of the send.
     ///
     /// Twilio calls this URL instead of the one that a Messaging Service is configured
     /// with. It is one that Twilio can reach, `https` but for tests.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::shared::{Shared, single};
-use crate::{AccountSid, CorrelationId, MessagingServiceSid, store::Note};
+use super::shared::Shared;
+use crate::{AccountSid, CorrelationId, MessagingServiceSid};
 
 /// How long it is remembered after a callback has told it: a number may rest, and
 /// changes its service seldom.
@@ -21,10 +21,9 @@ impl Shared {
         if self.senders.get([keys.current].into_iter()) == Some(service) {
             return;
         }
-        let until = self.clock.now() + REMEMBERED;
-        let note = [Note::new(keys.current, service.to_string().into_bytes(), until)];
+        let value = service.to_string().into_bytes();
         // What is not remembered now comes with the next callback.
-        if self.within_bound(self.store.keep_notes(&note)).await.is_ok() {
+        if self.keep_note(keys.current, value, REMEMBERED).await.is_ok() {
             self.senders.insert(keys.current, service);
         }
     }
@@ -39,8 +38,7 @@ impl Shared {
         if let Some(service) = self.senders.get(keys.iter()) {
             return Some(service);
         }
-        let noted = self.within_bound(self.store.notes(&[keys])).await.and_then(single);
-        let service = MessagingServiceSid::parse(&noted.ok().flatten()?)?;
+        let service = MessagingServiceSid::parse(&self.read_note(keys).await?)?;
         self.senders.insert(keys.current, service);
         Some(service)
     }

@@ -72,10 +72,7 @@ impl Shared {
             // If the store fails, whether it is known is seen later.
             return self.or_later(update, Some(message), recorded);
         }
-        let record = PendingRecord::new(self.clone(), message).run().await;
-        if record == Recorded::Recorded {
-            self.statuses.recovered.increment();
-        }
+        self.recover(message).await;
         let recorded = self.update_status(update).await;
         self.or_later(update, None, recorded)
     }
@@ -122,8 +119,7 @@ impl Shared {
             StatusRecorded::Deferred => AGAIN,
             _ => return recorded,
         };
-        if !self.early.insert(EarlyStatus { update, message }, self.clock.now() + wait) {
-            self.statuses.refused.increment();
+        if !self.keep_early(EarlyStatus { update, message }, wait) {
             return StatusRecorded::Refused;
         }
         if recorded == StatusRecorded::Deferred {
@@ -169,7 +165,9 @@ impl Shared {
                         self.retried(early, outcome).await;
                     }
                 }
-                _ => some.iter().for_each(|early| self.keep_early(early.clone(), AGAIN)),
+                _ => some.iter().for_each(|early| {
+                    self.keep_early(early.clone(), AGAIN);
+                }),
             }
         }
     }
@@ -182,15 +180,22 @@ impl Shared {
             self.statuses.unknown.increment();
             return;
         };
-        if PendingRecord::new(self.clone(), message).run().await == Recorded::Recorded {
-            self.statuses.recovered.increment();
-        }
+        self.recover(message).await;
         self.keep_early(EarlyStatus { update: early.update, message: None }, Duration::ZERO);
     }
 
-    fn keep_early(&self, early: EarlyStatus, wait: Duration) {
-        if !self.early.insert(early, self.clock.now() + wait) {
+    async fn recover(self: &Arc<Self>, message: TrackedMessage) {
+        if PendingRecord::new(self.clone(), message).run().await == Recorded::Recorded {
+            self.statuses.recovered.increment();
+        }
+    }
+
+    /// Answers whether there was room.
+    fn keep_early(&self, early: EarlyStatus, wait: Duration) -> bool {
+        let kept = self.early.insert(early, self.clock.now() + wait);
+        if !kept {
             self.statuses.refused.increment();
         }
+        kept
     }
 }

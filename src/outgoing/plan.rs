@@ -182,13 +182,12 @@ impl<C> Options<C> {
             }
             return (None, None);
         };
-        let has_digest = has_body_digest(headers);
         if tagging == Tagging::Untagged {
             if !shared.may_tag(&form) {
                 shared.sends.vetoed.increment();
                 return untagged(Untagged::NotTagged);
             }
-            if has_digest {
+            if has_body_digest(headers) {
                 shared.sends.digest_present.increment();
                 tracing::debug!("create not tagged: a header vouches for its bytes");
                 return untagged(Untagged::NotTagged);
@@ -212,7 +211,7 @@ impl<C> Options<C> {
             .settings
             .status_callback
             .as_ref()
-            .filter(|_| !has_digest && !has_status_callback(form))
+            .filter(|_| !has_status_callback(form) && !has_body_digest(headers))
             .map(|url| {
                 url.of(&TrackedSend {
                     account: create.account,

@@ -15,7 +15,7 @@ use crate::support::{
 /// Longer than the longest pause after a failure.
 const PAUSE: Duration = seconds(7);
 
-async fn world() -> (World, SwitchStore) {
+pub(super) async fn world() -> (World, SwitchStore) {
     world_of(10_000).await
 }
 

@@ -1,6 +1,6 @@
 //! How far messages were delivered, where the store fails or does not know them yet.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use MessageStatus::{Delivered, Queued, Sent};
 use tower_message_feedback::{
@@ -8,9 +8,12 @@ use tower_message_feedback::{
     store::{MemoryStore, StatusUpdate},
 };
 
-use crate::support::{
-    AC, CORRELATION_KEY, Mode, Op, Site, SwitchStore, World, account, credentials, eventually,
-    guarded, seconds, settle_down,
+use crate::{
+    deferred::world,
+    support::{
+        AC, CORRELATION_KEY, Mode, Op, Site, World, account, credentials, eventually, guarded,
+        seconds, settle_down,
+    },
 };
 
 fn update(sid: MessageSid, status: MessageStatus) -> StatusUpdate {
@@ -24,14 +27,7 @@ async fn delivery(world: &World, sid: MessageSid) -> Option<MessageStatus> {
 #[tokio::test]
 async fn a_status_comes_to_the_store_once_that_works_again() {
     for mode in [Mode::Fails, Mode::Hangs, Mode::FailsAfterwards] {
-        let site = Site::new().await;
-        let store = SwitchStore::new(&site.time);
-        let builder = site
-            .builder()
-            .credentials(credentials())
-            .store(store.clone())
-            .store_timeout(Duration::from_millis(10));
-        let world = site.world(builder);
+        let (world, store) = world().await;
         let sid = world.send("id").await;
         store.set(Op::Status, mode);
         for status in [Sent, Delivered, Queued] {
@@ -80,10 +76,7 @@ async fn what_another_process_records_late_is_tried_once_more() {
 
 #[tokio::test]
 async fn a_message_that_nobody_tracks_is_asked_for_twice_and_not_kept() {
-    let site = Site::new().await;
-    let store = SwitchStore::new(&site.time);
-    let builder = site.builder().credentials(credentials()).store(store.clone());
-    let world = site.world(builder);
+    let (world, store) = world().await;
     let sid = world.create(AC).await;
     assert_eq!(world.feedback.record_status(update(sid, Sent)).await, StatusRecorded::Unknown);
     settle_down().await;

@@ -74,9 +74,9 @@ impl IncomingCall {
     /// Says that the user did what the message asked for that this call answers: the
     /// newest that was sent to [`from`](Self::from) by the number that is called, or by
     /// the Messaging Service of which [status callbacks](super::StatusCallback) have told
-    /// that it is one of its numbers, and
-    /// correlated by [`conversation`](crate::conversation()), or else the newest that was
-    /// correlated by [`recipient`](crate::recipient()), each of the same account.
+    /// that it is one of its numbers, and correlated by
+    /// [`conversation`](crate::conversation()), or else the newest that was correlated by
+    /// [`recipient`](crate::recipient()), each of the same account.
     ///
     /// A call confirms once, however many webhooks it has, within 90 days and as long as
     /// the store remembers: the one in memory until its process ends.

@@ -91,8 +91,8 @@ impl IncomingMessage {
     /// newest that was correlated by [`recipient`](crate::recipient()), each of the same
     /// account.
     ///
-    /// A message confirms once, however often its webhook comes, within 90 days and as long as
-    /// the store remembers: the one in memory until its process ends.
+    /// A message confirms once, however often its webhook comes, within 90 days and as
+    /// long as the store remembers: the one in memory until its process ends.
     ///
     /// Otherwise it does what [`MessageFeedback::confirm`](crate::MessageFeedback::confirm)
     /// does.

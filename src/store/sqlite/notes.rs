@@ -27,9 +27,11 @@ impl Session<'_> {
     ) -> Result<Vec<Option<Vec<u8>>>, SqliteError> {
         let mut notes = Vec::with_capacity(keys.len());
         for keys in keys {
-            let mut note = self.note(keys.current)?;
-            if let (None, Some(previous)) = (&note, keys.previous) {
-                note = self.note(previous)?;
+            let mut note = None;
+            for key in keys.iter() {
+                if note.is_none() {
+                    note = self.note(key)?;
+                }
             }
             notes.push(note);
         }

@@ -29,8 +29,8 @@ local base = sub(KEYS[1], 1, -2)
 local kind = ({ g = 'm', i = 's', t = 't' })[sub(KEYS[1], -1)]
 
 -- A bucket is a small hash that Redis keeps as one packed list: about 5 kB of
--- records, 2 kB of the index, 3 kB of statuses. It should have about FILL fields, and makes its
--- generation grow beyond FULL.
+-- records, 2 kB of the index, 3 kB of statuses. It should have about FILL fields, and
+-- makes its generation grow beyond FULL.
 local FILL = kind == 'm' and 96 or 192
 local FULL = FILL * 1.5
 -- How long a bucket outlives its last message, in milliseconds.
