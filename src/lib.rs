@@ -87,6 +87,7 @@ mod guard;
 pub mod guide;
 pub mod incoming;
 pub mod outgoing;
+pub mod report;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod store;
@@ -113,8 +114,8 @@ pub use feedback::JoinSqlite;
 pub use feedback::Joined;
 pub use feedback::{
     BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
-    MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, SendStats, SentMessage, Stats,
-    StatusRecorded, StatusStats,
+    MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, ReportStats, SendStats,
+    SentMessage, Stats, StatusRecorded, StatusStats,
 };
 pub use guard::{NotAnAction, PreviewGuard};
 pub use incoming::{ConfirmLayer, source, webhook};
@@ -122,9 +123,9 @@ pub use incoming::{ConfirmLayer, source, webhook};
 pub use incoming::{Confirmed, Tracked, TrackedAction, TrackedRejection};
 pub use outgoing::{ProvideFeedback, ProvideFeedbackLayer};
 pub use twilio::{
-    AccountSid, BaseUrl, Credentials, CredentialsError, CredentialsProvider, FeedbackBody,
-    InvalidBaseUrl, InvalidSid, MessageForm, MessageSid, MessageStatus, MessagingServiceSid,
-    UnknownMessageStatus,
+    AccountSid, BaseUrl, Channel, Country, Credentials, CredentialsError, CredentialsProvider,
+    FeedbackBody, InvalidBaseUrl, InvalidCountry, InvalidSid, MessageForm, MessageSid,
+    MessageStatus, MessagingServiceSid, UnknownMessageStatus,
 };
 
 #[cfg(all(doctest, feature = "reqwest"))]

@@ -17,6 +17,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
+    concluded::Conclusions,
     mode::Modes,
     preflight::{AccountPreflight, PreflightRequest},
 };
@@ -63,6 +64,8 @@ pub(crate) struct Control {
     /// Accounts on which a send was answered 429 since the worker last looked.
     giving_way: Mutex<Vec<AccountSid>>,
     preflights: Mutex<Vec<PreflightRequest>>,
+    /// What is to be counted.
+    pub(crate) conclusions: Conclusions,
     pub(crate) modes: Modes,
     pub(crate) counters: DeliveryCounters,
 }

@@ -1,6 +1,7 @@
 //! The dispatcher's work: draining the outbox to Twilio.
 
 mod call;
+mod concluded;
 mod control;
 mod lane;
 mod mode;

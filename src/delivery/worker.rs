@@ -13,6 +13,7 @@ use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::{
     call::{CallResult, Effect},
+    concluded::Concluded,
     control::{Control, Drain, DrainRequest},
     lane::{HOLD, Lane},
     mode::Mode,
@@ -22,7 +23,8 @@ use super::{
 use crate::{
     AccountSid, Clock, Timestamp,
     store::{
-        FeedbackStore, LeaseRequest, Leased, SettleOutcome, SettledAs, Settlement, StoreError,
+        Attempts, FeedbackStore, LeaseRequest, Leased, SettleOutcome, SettledAs, Settlement,
+        StoreError,
     },
     twilio::{AllowedOrigins, Directory, feedback_request},
 };
@@ -45,9 +47,9 @@ pub(crate) struct Worker {
     transport: BoxTransport,
     lanes: BTreeMap<AccountSid, Lane>,
     calls: JoinSet<CallResult>,
-    in_flight: HashMap<Id, Leased>,
+    in_flight: HashMap<Id, Held>,
     /// Decided, and not yet settled in the store.
-    unsettled: Vec<Settlement>,
+    unsettled: Unsettled,
     drains: Vec<DrainRequest>,
     store_errors: u32,
 }
@@ -65,6 +67,42 @@ async fn bounded<T>(
 ) -> Result<T, StoreError> {
     const LONGEST: Duration = Duration::from_secs(10);
     tokio::time::timeout(LONGEST, operation).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
+}
+
+/// A leased entry, and until when nobody else can have it.
+struct Held {
+    entry: Leased,
+    until: Timestamp,
+}
+
+/// Settlements that the store has not answered, each with what it settles.
+#[derive(Default)]
+struct Unsettled {
+    settlements: Vec<Settlement>,
+    held: Vec<Held>,
+    /// How many of them, from the first on, the store was asked to settle before.
+    tried: usize,
+}
+
+impl Unsettled {
+    fn push(&mut self, held: Held, attempts: Attempts, settled_as: SettledAs) {
+        self.settlements.push(Settlement::new(&held.entry, attempts, settled_as));
+        self.held.push(held);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.settlements.is_empty()
+    }
+
+    /// The store is asked for all of them; answers for how many it is the second time.
+    fn try_again(&mut self) -> usize {
+        std::mem::replace(&mut self.tried, self.settlements.len())
+    }
+
+    fn take(&mut self) -> (Vec<Settlement>, Vec<Held>) {
+        self.tried = 0;
+        (std::mem::take(&mut self.settlements), std::mem::take(&mut self.held))
+    }
 }
 
 /// What the store said of what is still to do.
@@ -93,7 +131,7 @@ impl Worker {
             lanes: BTreeMap::new(),
             calls: JoinSet::new(),
             in_flight: HashMap::new(),
-            unsettled: Vec::new(),
+            unsettled: Unsettled::default(),
             drains: Vec::new(),
             store_errors: 0,
         }
@@ -160,8 +198,10 @@ impl Worker {
         }
         let answer = bounded(self.delivery.store.lease(&request)).await?;
         let calls = self.in_flight.len();
+        // It lasts from the store's answer on, or for longer.
+        let until = now + request.duration;
         for entry in answer.entries {
-            self.call(entry);
+            self.call(Held { entry, until });
         }
         let nothing_due = self.in_flight.len() == calls;
         // What is withheld goes back at once.
@@ -180,14 +220,12 @@ impl Worker {
         control.is_paused() || (control.modes.get() != Mode::On && !control.modes.any_on())
     }
 
-    fn call(&mut self, entry: Leased) {
+    fn call(&mut self, held: Held) {
         let delivery = &self.delivery;
+        let entry = &held.entry;
         if delivery.control.modes.of(&entry.base_url) != Mode::On {
-            self.unsettled.push(Settlement::new(
-                &entry,
-                entry.attempts,
-                SettledAs::Retry(WITHHELD),
-            ));
+            let attempts = entry.attempts;
+            self.unsettled.push(held, attempts, SettledAs::Retry(WITHHELD));
             return;
         }
         let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
@@ -219,7 +257,7 @@ impl Worker {
             }
         };
         let call = self.calls.spawn(call.instrument(span));
-        self.in_flight.insert(call.id(), entry);
+        self.in_flight.insert(call.id(), held);
     }
 
     fn call_ended(&mut self, ended: Result<(Id, CallResult), JoinError>) {
@@ -227,9 +265,10 @@ impl Worker {
             Ok(ended) => ended,
             Err(error) => (error.id(), CallResult::Panicked),
         };
-        let Some(entry) = self.in_flight.remove(&id) else { return };
+        let Some(held) = self.in_flight.remove(&id) else { return };
+        let entry = &held.entry;
         let now = self.delivery.clock.now();
-        let decision = result.decide(&entry, &self.delivery.retry, now);
+        let decision = result.decide(entry, &self.delivery.retry, now);
         let lane = lane(&mut self.lanes, entry.account, self.delivery.max_in_flight);
         lane.in_flight = lane.in_flight.saturating_sub(1);
         match decision.effect {
@@ -261,9 +300,9 @@ impl Worker {
         let open = self.lanes.values().filter(|lane| lane.is_open()).count();
         self.delivery.control.set_open_circuits(open);
         if decision.effect != Effect::Refused {
-            self.report(&entry, &result, decision.settled_as);
+            self.report(entry, &result, decision.settled_as);
         }
-        self.unsettled.push(Settlement::new(&entry, decision.attempts, decision.settled_as));
+        self.unsettled.push(held, decision.attempts, decision.settled_as);
     }
 
     fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {
@@ -312,13 +351,29 @@ impl Worker {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        let outcomes = bounded(self.delivery.store.settle(&self.unsettled)).await?;
-        self.unsettled.clear();
-        for outcome in outcomes {
-            if outcome == SettleOutcome::LeaseLost {
+        let repeated = self.unsettled.try_again();
+        let settled = bounded(self.delivery.store.settle(&self.unsettled.settlements));
+        let outcomes = settled.await?;
+        let now = self.delivery.clock.now();
+        let (settlements, held) = self.unsettled.take();
+        let mut concluded = Vec::new();
+        for (at, outcome) in outcomes.into_iter().enumerate() {
+            let Some((settlement, held)) = settlements.get(at).zip(held.get(at)) else { break };
+            // Nobody else can have it before its lease runs out: then the first try, whose
+            // answer was lost, has settled it.
+            let is_settled = outcome == SettleOutcome::Settled || at < repeated && now < held.until;
+            if !is_settled {
                 self.delivery.control.counters.leases_lost.increment();
+                continue;
             }
+            let is_delivered = match settlement.settled_as {
+                SettledAs::Delivered => true,
+                SettledAs::Dead(_) => false,
+                SettledAs::Retry(_) => continue,
+            };
+            concluded.push(Concluded { sid: held.entry.sid, is_delivered });
         }
+        self.delivery.control.conclusions.extend(concluded.into_iter());
         Ok(())
     }
 
@@ -401,12 +456,9 @@ impl Worker {
             match ended {
                 Ok(ended) => self.call_ended(Ok(ended)),
                 Err(error) => {
-                    if let Some(entry) = self.in_flight.remove(&error.id()) {
-                        self.unsettled.push(Settlement::new(
-                            &entry,
-                            entry.attempts,
-                            SettledAs::Retry(Duration::ZERO),
-                        ));
+                    if let Some(held) = self.in_flight.remove(&error.id()) {
+                        let attempts = held.entry.attempts;
+                        self.unsettled.push(held, attempts, SettledAs::Retry(Duration::ZERO));
                     }
                 }
             }

@@ -24,6 +24,8 @@ use crate::{
 
 const BATCH: usize = 64;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// How long counts wait in memory: what a crash may lose of them.
+const FLUSH: Duration = Duration::from_secs(1);
 const EXPIRE: Duration = Duration::from_secs(30);
 const EXPIRE_BATCH: usize = 1_000;
 
@@ -33,10 +35,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut retry_at: Option<Timestamp> = None;
     let mut look_at: Option<Timestamp> = None;
     let mut expire_at = shared.clock.now() + EXPIRE;
+    let mut flushes = Flushes::default();
     loop {
         // Enrolled before the look at the queues, so that no change is missed.
         let mut changed = pin!(shared.deferred.changed());
         changed.as_mut().enable();
+        let mut counted = pin!(shared.control.conclusions.changed());
+        counted.as_mut().enable();
 
         let now = shared.clock.now();
         if retry_at.is_none_or(|at| at <= now) {
@@ -66,6 +71,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         if shared.early.next().is_some_and(|at| at <= now) {
             shared.retry_statuses(now).await;
         }
+        flushes.run(&shared, now).await;
         if expire_at <= now {
             let full = matches!(
                 shared.patiently(shared.store.expire(EXPIRE_BATCH)).await,
@@ -79,7 +85,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.control.abandon();
         }
 
-        let next = [retry_at, look_at, shared.early.next()]
+        let next = [retry_at, look_at, shared.early.next(), flushes.next]
             .into_iter()
             .flatten()
             .fold(expire_at, Timestamp::min);
@@ -89,9 +95,44 @@ pub(super) async fn run(shared: Arc<Shared>) {
             if retry_at.is_none() && changed.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
+            if flushes.next.is_none() && counted.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
             timer.as_mut().poll(cx)
         })
         .await;
+    }
+}
+
+/// When what was counted is brought to the store.
+#[derive(Default)]
+struct Flushes {
+    next: Option<Timestamp>,
+    failures: u32,
+}
+
+impl Flushes {
+    async fn run(&mut self, shared: &Shared, now: Timestamp) {
+        if self.next.is_some_and(|at| at <= now) {
+            self.next = match shared.flush_report().await {
+                Ok(()) => {
+                    self.failures = 0;
+                    None
+                }
+                Err(error) => {
+                    self.failures = self.failures.saturating_add(1);
+                    let reason: &(dyn Error + 'static) = &error;
+                    debug!(
+                        error = reason,
+                        self.failures, "the store fails; what was counted waits"
+                    );
+                    Some(shared.clock.now() + store_backoff(self.failures))
+                }
+            };
+        }
+        if self.next.is_none() && !shared.everything_is_counted() {
+            self.next = Some(shared.clock.now() + FLUSH);
+        }
     }
 }
 
@@ -104,12 +145,13 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
         }
         let mut taken = Taken { shared, items };
         // Records first: a confirm of the same batch may be theirs.
-        let records: Vec<TrackedMessage> =
-            taken.items.iter().filter_map(Deferred::record).collect();
+        let (records, tried): (Vec<TrackedMessage>, Vec<bool>) =
+            taken.items.iter().filter_map(Deferred::record).unzip();
         if !records.is_empty() {
             let outcomes = shared.more_patiently(failures, shared.store.record(&records)).await?;
-            for (message, outcome) in records.iter().zip(all(&records, outcomes)?) {
-                shared.recorded(message, outcome);
+            let outcomes = all(&records, outcomes)?;
+            for ((message, tried), outcome) in records.iter().zip(tried).zip(outcomes) {
+                shared.recorded(message, outcome, tried);
             }
         }
         taken.retain_confirms();

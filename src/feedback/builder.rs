@@ -15,10 +15,12 @@ use super::{
     error::BuildError,
     handle::MessageFeedback,
     recent::Recent,
+    segments::Segments,
     settings::Settings,
     shared::{BaseUrls, Shared, TagIf, Warned},
     stats::{ConfirmCounters, SendCounters, StatusCounters},
     status_callback_url::StatusCallbackUrl,
+    tally::Tally,
     waiting::WaitingSet,
 };
 use crate::{
@@ -310,6 +312,27 @@ impl MessageFeedbackBuilder {
         self
     }
 
+    /// Whether messages are counted for the [report](crate::report): they are by default.
+    pub fn report(mut self, enabled: bool) -> Self {
+        self.settings.report.enabled = enabled;
+        self
+    }
+
+    /// How long the store keeps the report's counters of each hour, and of each day: 14 and
+    /// 400 days by default.
+    pub fn report_retention(mut self, hours: Duration, days: Duration) -> Self {
+        self.settings.report.hours = hours;
+        self.settings.report.days = days;
+        self
+    }
+
+    /// How many labels the report of this process tells apart: 100 by default. Messages
+    /// with any other are counted under `(other)`.
+    pub fn report_labels(mut self, max: usize) -> Self {
+        self.settings.report.max_labels = max;
+        self
+    }
+
     /// The longest form that is read for a tag: 64 KiB by default. A longer one
     /// passes untouched.
     pub fn max_form_bytes(mut self, max: usize) -> Self {
@@ -388,6 +411,11 @@ impl MessageFeedbackBuilder {
         for (base_url, mode) in &self.origin_modes {
             control.modes.set_origin(base_url, Some(*mode));
         }
+        let mut writer = [0; 8];
+        getrandom::getrandom(&mut writer)
+            .map_err(|error| BuildError::new("report", format!("no random bytes: {error}")))?;
+        let tally = Tally::new(self.settings.report.clone(), i64::from_ne_bytes(writer));
+        control.conclusions.keep(tally.max_conclusions());
         let origins = Arc::new(self.origins);
         let delivery = Delivery {
             store: store.clone(),
@@ -417,6 +445,8 @@ impl MessageFeedbackBuilder {
             untagged: Recent::new(self.settings.max_waiting),
             #[cfg(feature = "axum")]
             webhooks: Recent::new(self.settings.max_waiting),
+            segments: Segments::default(),
+            tally,
             tag_if: self.tag_if,
             warned: Warned::default(),
             base_urls: BaseUrls::default(),

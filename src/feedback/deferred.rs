@@ -34,14 +34,19 @@ impl State {
 
 #[derive(Debug, Clone)]
 pub(super) enum Deferred {
-    Record(TrackedMessage),
+    Record {
+        message: TrackedMessage,
+        /// The store was asked before, and may have it.
+        tried: bool,
+    },
     Confirm(ConfirmTarget),
 }
 
 impl Deferred {
-    pub(super) fn record(&self) -> Option<TrackedMessage> {
+    /// A message to record, and whether it was tried before.
+    pub(super) fn record(&self) -> Option<(TrackedMessage, bool)> {
         match self {
-            Self::Record(message) => Some(message.clone()),
+            Self::Record { message, tried } => Some((message.clone(), *tried)),
             Self::Confirm(_) => None,
         }
     }
@@ -49,18 +54,18 @@ impl Deferred {
     pub(super) fn confirm(&self) -> Option<ConfirmTarget> {
         match self {
             Self::Confirm(target) => Some(target.clone()),
-            Self::Record(_) => None,
+            Self::Record { .. } => None,
         }
     }
 
     fn is_of(&self, target: ForgetTarget) -> bool {
         match (self, target) {
             (
-                Self::Record(message) | Self::Confirm(ConfirmTarget::Message(message)),
+                Self::Record { message, .. } | Self::Confirm(ConfirmTarget::Message(message)),
                 ForgetTarget::Id(keys),
             ) => keys.iter().any(|key| key == message.key),
             (
-                Self::Record(message) | Self::Confirm(ConfirmTarget::Message(message)),
+                Self::Record { message, .. } | Self::Confirm(ConfirmTarget::Message(message)),
                 ForgetTarget::Message(sid),
             ) => message.sid == sid,
             (Self::Confirm(ConfirmTarget::Id { keys: waiting, .. }), ForgetTarget::Id(keys)) => {
@@ -119,7 +124,10 @@ impl DeferredQueue {
     pub(super) fn put_back(&self, items: Vec<Deferred>) {
         let mut state = self.lock();
         state.taken -= items.len();
-        for item in items.into_iter().rev() {
+        for mut item in items.into_iter().rev() {
+            if let Deferred::Record { tried, .. } = &mut item {
+                *tried = true;
+            }
             if !state.forgotten.iter().any(|target| item.is_of(*target)) {
                 state.queue.push_front(item);
             }

@@ -25,6 +25,7 @@ pub struct Dispatcher {
 impl Dispatcher {
     pub(super) fn new(shared: Arc<Shared>, worker: Worker) -> Self {
         let background = background::run(shared.clone());
+        let counting = shared.clone();
         let running = Box::pin(async move {
             let mut worker = pin!(worker.run());
             let mut background = pin!(background);
@@ -35,6 +36,8 @@ impl Dispatcher {
                 background.as_mut().poll(cx)
             })
             .await;
+            // The handles may be gone: what was counted last is brought to the store here.
+            let _ = counting.flush_report().await;
         });
         Self { running, shared }
     }

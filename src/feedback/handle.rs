@@ -117,7 +117,7 @@ impl MessageFeedback {
             base_url: sent.base_url,
             sent_at,
             expires_at: sent_at.max(now) + shared.settings.retention,
-            label: sent.label,
+            segment: shared.segments.of(sent.label, sent.dimensions),
         })
     }
 
@@ -150,7 +150,11 @@ impl MessageFeedback {
             return Confirmation::NoId;
         };
         match self.tracked(keys, sent) {
-            Some(message) => self.confirm_target(ConfirmTarget::Message(message)).await,
+            Some(message) => {
+                let segment = message.segment.recorded_by_confirm();
+                let message = TrackedMessage { segment, ..message };
+                self.confirm_target(ConfirmTarget::Message(message)).await
+            }
             None => Confirmation::Refused(Refusal::OriginNotAllowed),
         }
     }
@@ -260,6 +264,9 @@ impl MessageFeedback {
     pub async fn resend(&self, sid: MessageSid) -> Result<ResendOutcome, StoreError> {
         let shared = self.shared();
         let outcome = shared.patiently(shared.store.resend(&[sid])).await.and_then(single)?;
+        if outcome == ResendOutcome::Queued {
+            shared.sent_again(sid);
+        }
         shared.control.wake();
         Ok(outcome)
     }
@@ -302,6 +309,7 @@ impl MessageFeedback {
             confirms: self.shared().confirms.snapshot(),
             statuses: self.shared().statuses.snapshot(),
             delivery: self.shared().control.counters.snapshot(),
+            report: self.shared().tally.stats(),
         }
     }
 
@@ -356,6 +364,8 @@ impl MessageFeedback {
             shared.control.drain(Drain::Due).await;
         };
         shared.control.while_running(drained).await;
+        // What it does not take is counted later.
+        let _ = shared.flush_report().await;
         self.remaining().await
     }
 
@@ -371,6 +381,7 @@ impl MessageFeedback {
     /// Call it after the server has stopped: behind axum's
     /// `with_graceful_shutdown`.
     pub async fn shutdown(&self, deadline: Duration) -> Remaining {
+        let began = time::Instant::now();
         let shared = self.shared();
         shared.close();
         let volatile = shared.store.durability() == Durability::Volatile;
@@ -383,6 +394,9 @@ impl MessageFeedback {
             shared.control.halt();
             let _ = time::timeout(RELEASE, shared.control.ended()).await;
         }
+        // What was counted last, in what is left of the time.
+        let left = deadline.saturating_sub(began.elapsed()).max(RELEASE);
+        let _ = time::timeout(left, shared.flush_report()).await;
         self.remaining().await
     }
 

@@ -15,6 +15,7 @@ mod joined;
 mod notes;
 mod pending;
 mod recent;
+mod segments;
 #[cfg(feature = "axum")]
 mod senders;
 mod sent;
@@ -23,6 +24,7 @@ mod shared;
 mod stats;
 mod status_callback_url;
 mod statuses;
+mod tally;
 mod waiting;
 #[cfg(feature = "axum")]
 mod webhooks;
@@ -43,6 +45,7 @@ pub use self::{
     sent::{Recorded, SentMessage},
     stats::{ConfirmStats, SendStats, Stats, StatusStats},
     statuses::StatusRecorded,
+    tally::ReportStats,
 };
 pub(crate) use self::{
     pending::{PendingConfirms, PendingRecord},

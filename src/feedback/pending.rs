@@ -27,30 +27,32 @@ impl PendingRecord {
     pub(crate) async fn run(mut self) -> Recorded {
         let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
         if self.shared.defers_at_once() {
-            return self.defer();
+            return self.defer(false);
         }
         let recorded = self.shared.store.record(std::slice::from_ref(message));
         let span = debug_span!("record_message", sid = %message.sid, account = %message.account);
         let recorded = self.shared.within_bound(recorded).instrument(span).await;
         match self.shared.noted(recorded).and_then(single) {
             Ok(outcome) => {
-                self.shared.recorded(message, outcome);
+                self.shared.recorded(message, outcome, false);
                 self.message = None;
                 outcome.into()
             }
-            Err(_) => self.defer(),
+            Err(_) => self.defer(true),
         }
     }
 
-    fn defer(&mut self) -> Recorded {
-        let deferred = self.message.take().is_none_or(|message| self.shared.defer_record(message));
+    /// `tried`: the store may have it.
+    fn defer(&mut self, tried: bool) -> Recorded {
+        let defer = |message| self.shared.defer_record(message, tried);
+        let deferred = self.message.take().is_none_or(defer);
         if deferred { Recorded::Deferred } else { Recorded::Refused }
     }
 }
 
 impl Drop for PendingRecord {
     fn drop(&mut self) {
-        self.defer();
+        self.defer(true);
     }
 }
 

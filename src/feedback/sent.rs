@@ -1,6 +1,9 @@
 use std::{sync::Arc, time::SystemTime};
 
-use crate::{AccountSid, BaseUrl, MessageSid, Timestamp, store::RecordOutcome};
+use crate::{
+    AccountSid, BaseUrl, MessageSid, Timestamp,
+    store::{Dimensions, RecordOutcome},
+};
 
 /// A message that the application sent by other means than through the layer.
 ///
@@ -24,12 +27,20 @@ pub struct SentMessage {
     pub(super) base_url: BaseUrl,
     pub(super) sent_at: Option<Timestamp>,
     pub(super) label: Option<Arc<str>>,
+    pub(super) dimensions: Dimensions,
 }
 
 impl SentMessage {
     /// The message `sid` of `account`, sent now through `api.twilio.com`.
     pub fn new(account: AccountSid, sid: MessageSid) -> Self {
-        Self { account, sid, base_url: BaseUrl::default(), sent_at: None, label: None }
+        Self {
+            account,
+            sid,
+            base_url: BaseUrl::default(),
+            sent_at: None,
+            label: None,
+            dimensions: Dimensions::default(),
+        }
     }
 
     /// Where it was created, if not at the default: another region, a proxy.
@@ -48,6 +59,21 @@ impl SentMessage {
     /// `"login"`. It is stored as it is: no place for personal data.
     pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.label = Some(label.into());
+        self
+    }
+
+    /// What the report groups it by beside the label and the account. For a message
+    /// without media [`Dimensions::of_recipient`] tells the country and the channel.
+    ///
+    /// ```
+    /// # use tower_message_feedback::{SentMessage, store::Dimensions};
+    /// # let (account, sid) = ("AC0123456789abcdef0123456789abcdef".parse()?, "SM0123456789abcdef0123456789abcdef".parse()?);
+    /// let sent = SentMessage::new(account, sid)
+    ///     .dimensions(Dimensions::of_recipient("+15005550006"));
+    /// # Ok::<(), tower_message_feedback::InvalidSid>(())
+    /// ```
+    pub fn dimensions(mut self, dimensions: Dimensions) -> Self {
+        self.dimensions = dimensions;
         self
     }
 }

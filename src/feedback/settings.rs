@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::status_callback_url::StatusCallbackUrl;
+use super::{status_callback_url::StatusCallbackUrl, tally::ReportSettings};
 use crate::{guard::PreviewGuard, store::Resends, twilio::SignatureVerifier};
 
 /// The bounds that the handle and its layers keep.
@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) guard: PreviewGuard,
     pub(crate) verifier: SignatureVerifier,
     pub(crate) status_callback: Option<StatusCallbackUrl>,
+    pub(crate) report: ReportSettings,
 }
 
 impl Default for Settings {
@@ -35,6 +36,7 @@ impl Default for Settings {
             guard: PreviewGuard::default(),
             verifier: SignatureVerifier::default(),
             status_callback: None,
+            report: ReportSettings::default(),
         }
     }
 }

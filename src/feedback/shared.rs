@@ -21,14 +21,16 @@ use super::{
     deferred::{Deferred, DeferredQueue},
     early_statuses::EarlyStatuses,
     recent::{Recent, Untagged},
+    segments::Segments,
     settings::Settings,
     stats::{ConfirmCounters, SendCounters, StatusCounters},
+    tally::Tally,
     waiting::WaitingSet,
 };
 #[cfg(feature = "axum")]
 use crate::MessagingServiceSid;
 use crate::{
-    BaseUrl, Clock, CorrelationKeys, MessageForm, Timestamp,
+    BaseUrl, Clock, CorrelationKeys, MessageForm, MessageSid, Timestamp,
     correlate::Keyring,
     delivery::{Control, DispatcherState},
     store::{
@@ -71,6 +73,8 @@ pub(crate) struct Shared {
     /// The webhooks that have confirmed.
     #[cfg(feature = "axum")]
     pub(super) webhooks: Recent<()>,
+    pub(crate) segments: Segments,
+    pub(super) tally: Tally,
     pub(super) tag_if: Option<Arc<TagIf>>,
     pub(super) warned: Warned,
     pub(super) base_urls: BaseUrls,
@@ -84,6 +88,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Acquire)
+    }
+
+    /// Whether it was shut down, or every handle is gone.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_closed() || self.abandoned.load(Acquire)
     }
 
     pub(super) fn close(&self) {
@@ -129,8 +138,14 @@ impl Shared {
         Some(self.base_urls.intern(uri.scheme_str()?, uri.authority()?.as_str(), prefix))
     }
 
-    /// Counts a record, and makes up for a confirm that overtook it.
-    pub(super) fn recorded(&self, message: &TrackedMessage, outcome: RecordOutcome) {
+    /// Counts a record, and makes up for a confirm that overtook it. `tried`: the store was
+    /// asked before and did not answer, so that what it says is present may be new.
+    pub(super) fn recorded(&self, message: &TrackedMessage, outcome: RecordOutcome, tried: bool) {
+        let is_new =
+            outcome == RecordOutcome::Inserted || tried && outcome == RecordOutcome::AlreadyPresent;
+        if is_new && self.tally.attempted(message.sent_at, message.account, &message.segment) {
+            self.control.conclusions.poke();
+        }
         match outcome {
             RecordOutcome::Inserted => {
                 self.sends.recorded.increment();
@@ -154,6 +169,13 @@ impl Shared {
                 // No room: the background task finds it when it looks again.
                 self.wait_for_record(keys);
             }
+        }
+    }
+
+    /// A dead letter is in the outbox again.
+    pub(super) fn sent_again(&self, sid: MessageSid) {
+        if self.tally.sent_again(sid) {
+            self.control.conclusions.poke();
         }
     }
 
@@ -295,9 +317,9 @@ impl Shared {
     }
 
     /// Answers whether there was room.
-    pub(super) fn defer_record(&self, message: TrackedMessage) -> bool {
+    pub(super) fn defer_record(&self, message: TrackedMessage, tried: bool) -> bool {
         let sid = message.sid;
-        let deferred = self.deferred.push(Deferred::Record(message));
+        let deferred = self.deferred.push(Deferred::Record { message, tried });
         if deferred {
             self.sends.record_deferred.increment();
             debug!(sid = %sid, "record deferred");

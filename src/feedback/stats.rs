@@ -1,3 +1,4 @@
+use super::tally::ReportStats;
 use crate::{counters::counters, delivery::DeliveryStats};
 
 counters! {
@@ -114,4 +115,6 @@ pub struct Stats {
     pub statuses: StatusStats,
     /// Feedback on its way to Twilio.
     pub delivery: DeliveryStats,
+    /// What was counted for the report.
+    pub report: ReportStats,
 }

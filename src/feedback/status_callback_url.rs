@@ -1,9 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::Uri;
 
-use crate::{AccountSid, BaseUrl, CorrelationKey, Timestamp};
+use crate::{AccountSid, BaseUrl, CorrelationKey, Timestamp, store::Segment};
 
 /// The name of the query parameter that says which send a callback is about.
 const PARAMETER: &str = "message_feedback";
@@ -17,7 +17,7 @@ pub(crate) struct TrackedSend {
     pub(crate) created_at: Timestamp,
     /// The same, or for a scheduled message its `SendAt`.
     pub(crate) sent_at: Timestamp,
-    pub(crate) label: Option<Arc<str>>,
+    pub(crate) segment: Segment,
 }
 
 /// Where Twilio is told to send the status callbacks of tagged sends.
@@ -67,7 +67,7 @@ impl TrackedSend {
 }
 
 /// The first byte. Behind it come the key, the two times, and the account, the base URL
-/// and the label, each behind its length; the default URL, and no label, are empty.
+/// and the segment, each behind its length; the default URL, and no segment, are empty.
 const VERSION: u8 = 1;
 
 fn pack(send: &TrackedSend) -> Vec<u8> {
@@ -76,8 +76,8 @@ fn pack(send: &TrackedSend) -> Vec<u8> {
     packed.extend(send.created_at.as_millis().to_be_bytes());
     packed.extend(send.sent_at.as_millis().to_be_bytes());
     let base_url = if send.base_url == BaseUrl::default() { "" } else { send.base_url.as_str() };
-    let label = send.label.as_deref().unwrap_or_default();
-    for part in [&send.account.pack()[..], base_url.as_bytes(), label.as_bytes()] {
+    let segment = send.segment.as_str();
+    for part in [&send.account.pack()[..], base_url.as_bytes(), segment.as_bytes()] {
         // One that is too long for a URL anyway is left out.
         let (part, length) = u16::try_from(part.len()).map_or((&[][..], 0), |len| (part, len));
         packed.extend(length.to_be_bytes());
@@ -105,14 +105,14 @@ fn unpack(packed: &[u8], account: AccountSid) -> Option<TrackedSend> {
         return None;
     }
     let base_url = std::str::from_utf8(part()?).ok()?;
-    let label = std::str::from_utf8(part()?).ok()?;
+    let segment = std::str::from_utf8(part()?).ok()?;
     Some(TrackedSend {
         account,
         key: CorrelationKey::from_bytes(*key),
         base_url: if base_url.is_empty() { BaseUrl::default() } else { base_url.parse().ok()? },
         created_at: Timestamp::from_millis(i64::from_be_bytes(*created_at)),
         sent_at: Timestamp::from_millis(i64::from_be_bytes(*sent_at)),
-        label: (!label.is_empty()).then(|| label.into()),
+        segment: Segment::from_stored(segment),
     })
 }
 
@@ -164,7 +164,7 @@ mod tests {
                 base_url,
                 created_at: Timestamp::from_millis(created),
                 sent_at: Timestamp::from_millis(sent),
-                label: label.map(Into::into),
+                segment: label.as_deref().map(Segment::from).unwrap_or_default(),
             };
             let url = match &query {
                 Some(query) => format!("https://a.example/status?{query}"),

@@ -84,7 +84,7 @@ impl Shared {
         let updates = [update];
         let updated = self.within_bound(self.store.update_status(&updates)).await;
         match self.noted(updated).and_then(single) {
-            Ok(outcome) => self.updated(outcome),
+            Ok(outcome) => self.updated(&update, outcome),
             Err(error) => {
                 let error: &(dyn Error + 'static) = &error;
                 debug!(error, sid = %update.sid, "status deferred");
@@ -93,10 +93,13 @@ impl Shared {
         }
     }
 
-    fn updated(&self, outcome: StatusOutcome) -> StatusRecorded {
+    fn updated(&self, update: &StatusUpdate, outcome: StatusOutcome) -> StatusRecorded {
         match outcome {
-            StatusOutcome::Updated => {
+            StatusOutcome::Updated { previous } => {
                 self.statuses.recorded.increment();
+                if self.tally.status_moved(update.sid, previous, update.status) {
+                    self.control.conclusions.poke();
+                }
                 StatusRecorded::Recorded
             }
             StatusOutcome::NotNewer => {
@@ -149,7 +152,7 @@ impl Shared {
             base_url: send.base_url,
             sent_at: send.sent_at,
             expires_at: send.sent_at + self.settings.retention,
-            label: send.label,
+            segment: send.segment,
         })
     }
 
@@ -173,7 +176,7 @@ impl Shared {
     }
 
     async fn retried(self: &Arc<Self>, early: &EarlyStatus, outcome: StatusOutcome) {
-        if self.updated(outcome) != StatusRecorded::Unknown {
+        if self.updated(&early.update, outcome) != StatusRecorded::Unknown {
             return;
         }
         let Some(message) = early.message.clone() else {

@@ -11,10 +11,11 @@ use http::{
 
 use super::{layer::Options, read_form::FailedForm};
 use crate::{
-    AccountSid, BaseUrl, Correlate, CorrelationId, CorrelationKey, MessageForm, Mode, Timestamp,
+    AccountSid, BaseUrl, Channel, Correlate, CorrelationId, CorrelationKey, Country, MessageForm,
+    Mode, Timestamp,
     correlate::scoped_id,
     feedback::{PendingRecord, Shared, TrackedSend, Untagged},
-    store::TrackedMessage,
+    store::{Dimensions, Segment, TrackedMessage},
     twilio::{
         Receipt, Tagging, has_body_digest, has_status_callback, is_encoded, is_form, match_create,
         parse_send_at,
@@ -70,7 +71,7 @@ pub(super) struct Track {
     base_url: BaseUrl,
     sent_at: Timestamp,
     expires_at: Timestamp,
-    label: Option<Arc<str>>,
+    segment: Segment,
     concluded: bool,
 }
 
@@ -207,6 +208,7 @@ impl<C> Options<C> {
         } else {
             shared.sends.already_tagged.increment();
         }
+        let segment = shared.segments.of(self.label.clone(), dimensions(form));
         let status_callback = shared
             .settings
             .status_callback
@@ -219,7 +221,7 @@ impl<C> Options<C> {
                     base_url: create.base_url.clone(),
                     created_at: now,
                     sent_at,
-                    label: self.label.clone(),
+                    segment: segment.clone(),
                 })
             });
         let tagged = (tagging == Tagging::Untagged || status_callback.is_some())
@@ -234,7 +236,7 @@ impl<C> Options<C> {
             base_url: create.base_url,
             sent_at,
             expires_at: sent_at + shared.settings.retention,
-            label: self.label.clone(),
+            segment,
             concluded: false,
         };
         (tagged, Some(track))
@@ -294,7 +296,7 @@ impl Track {
             base_url: self.base_url.clone(),
             sent_at: self.sent_at,
             expires_at: self.expires_at,
-            label: self.label.take(),
+            segment: std::mem::take(&mut self.segment),
         };
         PendingRecord::new(self.shared.clone(), message)
     }
@@ -311,6 +313,18 @@ impl Drop for Track {
             tracing::debug!("tracked create dropped before its SID was known");
         }
     }
+}
+
+/// What the report groups a send by. The number that it goes to is not kept.
+fn dimensions(form: MessageForm<'_>) -> Dimensions {
+    let mut dimensions = Dimensions::default();
+    if let Some(to) = form.get("To") {
+        dimensions.country = Country::of_number(&to);
+        dimensions.channel = Channel::of(&to, form.get("MediaUrl").is_some());
+    }
+    let service = form.get("MessagingServiceSid");
+    dimensions.messaging_service = service.and_then(|service| service.parse().ok());
+    dimensions
 }
 
 pub(super) fn id_in(extensions: &Extensions) -> Option<CorrelationId> {

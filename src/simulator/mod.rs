@@ -210,6 +210,12 @@ impl Simulator {
         self.shared.read(|state| state.messages.clone())
     }
 
+    /// Forgets every message and request so far, for a run of more than fits the memory:
+    /// a message that is forgotten is unknown to a feedback call.
+    pub fn clear(&self) {
+        self.shared.change(|state| state.clear());
+    }
+
     /// One message as it is now.
     #[must_use]
     pub fn message(&self, sid: MessageSid) -> Option<SimulatedMessage> {

@@ -73,6 +73,13 @@ pub(super) struct State {
 }
 
 impl State {
+    pub(super) fn clear(&mut self) {
+        self.messages.clear();
+        self.by_sid.clear();
+        self.confirmed.clear();
+        self.received.clear();
+    }
+
     pub(super) fn next_answer(&mut self, kind: RequestKind) -> Answer {
         let scripted = match kind {
             RequestKind::Create => self.create_answers.next(),

@@ -1,5 +1,6 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
+use super::Segment;
 use crate::{AccountSid, BaseUrl, CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
 /// A message that was sent with `ProvideFeedback` and waits for its action.
@@ -18,12 +19,12 @@ pub struct TrackedMessage {
     pub sent_at: Timestamp,
     /// When it may be dropped if nobody confirmed it.
     pub expires_at: Timestamp,
-    /// The application's own name for this sort of message.
-    pub label: Option<Arc<str>>,
+    /// What a report groups it by, the application's own label among it.
+    pub segment: Segment,
 }
 
 impl TrackedMessage {
-    /// A message without a label.
+    /// A message of which no report knows more than the account.
     #[must_use]
     pub fn new(
         key: CorrelationKey,
@@ -33,7 +34,7 @@ impl TrackedMessage {
         sent_at: Timestamp,
         expires_at: Timestamp,
     ) -> Self {
-        Self { key, sid, account, base_url, sent_at, expires_at, label: None }
+        Self { key, sid, account, base_url, sent_at, expires_at, segment: Segment::default() }
     }
 }
 

@@ -1,13 +1,15 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use super::{Attempts, Failure};
-use crate::{AccountSid, BaseUrl, MessageSid, MessageStatus, Timestamp};
+use super::{Attempts, Failure, Segment};
+use crate::{AccountSid, BaseUrl, CorrelationKey, MessageSid, MessageStatus, Timestamp};
 
 /// What became of one tracked message. Twilio's outcome cannot be read back;
 /// this can.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LedgerEntry {
+    /// The key of the correlation id that it was recorded under.
+    pub key: CorrelationKey,
     /// The message.
     pub sid: MessageSid,
     /// The account that owns it.
@@ -16,8 +18,8 @@ pub struct LedgerEntry {
     pub base_url: BaseUrl,
     /// When it was sent, by the sender's clock.
     pub sent_at: Timestamp,
-    /// The application's own name for this sort of message.
-    pub label: Option<Arc<str>>,
+    /// What a report groups it by.
+    pub segment: Segment,
     /// Where its feedback stands.
     pub status: LedgerStatus,
     /// How far Twilio has delivered the message itself: the newest of its
@@ -28,9 +30,17 @@ pub struct LedgerEntry {
 }
 
 impl LedgerEntry {
-    /// An entry without a label, of a message of unknown delivery.
+    /// The application's own name for this sort of message.
     #[must_use]
-    pub const fn new(
+    pub fn label(&self) -> Option<&str> {
+        self.segment.label()
+    }
+
+    /// An entry of a message of unknown delivery, of which no report knows more than the
+    /// account.
+    #[must_use]
+    pub fn new(
+        key: CorrelationKey,
         sid: MessageSid,
         account: AccountSid,
         base_url: BaseUrl,
@@ -38,11 +48,12 @@ impl LedgerEntry {
         status: LedgerStatus,
     ) -> Self {
         Self {
+            key,
             sid,
             account,
             base_url,
             sent_at,
-            label: None,
+            segment: Segment::default(),
             status,
             message_status: None,
             error_code: None,

@@ -14,6 +14,8 @@ pub mod postgres;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub mod redis;
+mod rollup;
+mod segment;
 #[cfg(feature = "sqlite-unbundled")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub mod sqlite;
@@ -37,9 +39,11 @@ pub use self::{
     ledger::{LedgerEntry, LedgerStatus, StoreCounts},
     memory::{MemoryStore, MemoryStoreBuilder},
     note::{Note, NoteOutcome},
+    rollup::{Counts, LatencyHistogram, Metric, Resolution, Rollup, RollupBatch, RollupOutcome},
+    segment::{Dimensions, Segment},
     status::{StatusOutcome, StatusUpdate},
 };
-use crate::{CorrelationKeys, MessageSid};
+use crate::{CorrelationKeys, MessageSid, Timestamp};
 
 /// A message is taken for scheduled if it is sent this long from now or later:
 /// Twilio's `SendAt` lies at least five minutes ahead, clocks differ by less.
@@ -184,6 +188,24 @@ pub trait FeedbackStore: Send + Sync + 'static {
     /// before settles it.
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>>;
 
+    /// Adds to the counters of the report, all of a batch or nothing, and each batch of a
+    /// writer once, in the order of their sequence: whoever does not know whether one was
+    /// added repeats it before the next. Counters are kept until their time or for longer;
+    /// a store in memory bounds them: the oldest hours give way first, then the oldest
+    /// days.
+    ///
+    /// What is added may be lost with the machine, whatever the store's durability.
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome>;
+
+    /// The counters of the periods that begin from `from` on and before `to`, in any order.
+    /// What is over may still be among them.
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>>;
+
     /// How much the store holds.
     fn counts(&self) -> StoreFuture<'_, StoreCounts>;
 
@@ -255,6 +277,19 @@ impl<T: FeedbackStore + ?Sized> FeedbackStore for Arc<T> {
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
         (**self).resend(sids)
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        (**self).add_rollups(batch)
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        (**self).rollups(resolution, from, to)
     }
 
     fn counts(&self) -> StoreFuture<'_, StoreCounts> {

@@ -27,7 +27,10 @@ impl StatusUpdate {
 #[non_exhaustive]
 pub enum StatusOutcome {
     /// It is the message's status now.
-    Updated,
+    Updated {
+        /// What the status was before, if it was known.
+        previous: Option<MessageStatus>,
+    },
     /// The message was as far, or further; nothing changed.
     NotNewer,
     /// The account has no such message here.

@@ -3,6 +3,9 @@
 //! a feedback call, signing and verifying a webhook.
 
 mod base_url;
+mod channel;
+mod country;
+mod country_prefixes;
 mod create;
 mod credentials;
 mod feedback_call;
@@ -18,6 +21,8 @@ mod signature;
 
 pub use self::{
     base_url::{BaseUrl, InvalidBaseUrl},
+    channel::Channel,
+    country::{Country, InvalidCountry},
     credentials::{Credentials, CredentialsError, CredentialsProvider},
     feedback_call::FeedbackBody,
     form::MessageForm,

@@ -30,6 +30,7 @@ fn child() {
         Ok("busy") => crate::crash::busy(),
         Ok("full disk") => crate::faults::full_disk(),
         Ok("member") => crate::processes::member(),
+        Ok("reporter") => crate::report::reporter(),
         Ok("drain") => crate::crash::drain(),
         Ok(other) => panic!("no entry {other}"),
     }

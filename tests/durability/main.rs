@@ -11,8 +11,11 @@ mod crash;
 mod faults;
 mod kit;
 mod processes;
+mod report;
 mod server;
 mod settings;
 mod stores;
+#[path = "../report/traffic.rs"]
+mod traffic;
 mod unsynced;
 mod world;

@@ -74,7 +74,8 @@ pub(crate) fn member() {
     });
 }
 
-fn orders() -> mpsc::UnboundedReceiver<String> {
+/// What the parent says, line by line.
+pub(crate) fn orders() -> mpsc::UnboundedReceiver<String> {
     let (give, orders) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         while let Some(order) = hear() {

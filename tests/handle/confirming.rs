@@ -25,7 +25,7 @@ async fn what_is_recorded_can_be_looked_up_and_confirmed() {
     let entries = world.feedback.lookup("id").await.expect("an answer");
     let [entry] = &entries[..] else { panic!("one entry: {entries:?}") };
     assert_eq!((entry.sid, entry.account, entry.sent_at), (sid, account(AC), START));
-    assert_eq!(entry.label.as_deref(), Some("login"));
+    assert_eq!(entry.label(), Some("login"));
     assert_eq!(entry.status, LedgerStatus::Pending);
     assert_eq!(world.feedback.lookup_sid(sid).await.expect("an answer").as_ref(), Some(entry));
 

@@ -211,7 +211,7 @@ async fn the_label_shows_in_the_ledger() {
     let layer = twilio.feedback.provide_layer().label("login").correlate(link_query("id"));
     let sid = send(layer, create(&twilio.uri(), LINK)).await;
     let by_id = only(&twilio.feedback, LINK_ID).await;
-    assert_eq!(by_id.label.as_deref(), Some("login"));
+    assert_eq!(by_id.label(), Some("login"));
     let by_sid = twilio.feedback.lookup_sid(sid).await.unwrap();
     assert_eq!(by_sid, Some(by_id));
 }

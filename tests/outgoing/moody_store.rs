@@ -7,12 +7,12 @@ use std::sync::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
-        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
-        StoreFuture, TrackedMessage,
+        Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome,
+        StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -98,6 +98,19 @@ impl FeedbackStore for MoodyStore {
 
     fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
         self.moody(self.0.memory.notes(keys))
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        self.moody(self.0.memory.add_rollups(batch))
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        self.moody(self.0.memory.rollups(resolution, from, to))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

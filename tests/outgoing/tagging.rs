@@ -34,7 +34,7 @@ async fn every_spelling_of_a_create_is_tagged() {
         assert_eq!(entry.base_url.as_str(), format!("http://{address}{prefix}/2010-04-01"));
         assert_eq!(entry.account.to_string(), AC);
         assert_eq!((entry.sent_at, entry.status), (NOW, LedgerStatus::Pending));
-        assert_eq!(entry.label, None);
+        assert_eq!(entry.label(), None);
         assert_sends!(twilio.feedback, tagged: 1, recorded: 1);
     }
 }

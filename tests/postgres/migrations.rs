@@ -32,8 +32,8 @@ async fn many_processes_may_migrate_at_once() {
         steps.push(task.await.expect("a task"));
     }
     steps.sort_unstable();
-    assert_eq!(steps, [0, 0, 0, 0, 0, 0, 0, 3], "one did all of it");
-    assert_eq!(version(&schema).await, "3");
+    assert_eq!(steps, [0, 0, 0, 0, 0, 0, 0, 4], "one did all of it");
+    assert_eq!(version(&schema).await, "4");
     queue(&builder(&schema).build().expect("a store"), 0..3).await;
 }
 
@@ -90,7 +90,7 @@ async fn the_rows_of_the_previous_version_are_read() {
     let store = builder(&schema).build().expect("a store");
     let error = store.check().await.expect_err("an older version");
     assert!(said(&error).contains("are of version 1"), "{}", said(&error));
-    assert_eq!(store.migrate().await.expect("an upgrade"), 2);
+    assert_eq!(store.migrate().await.expect("an upgrade"), 3);
     assert_eq!(store.migrate().await.expect("nothing to do"), 0);
 
     assert_eq!(status(&store, 1).await, Some(LedgerStatus::Pending));
@@ -98,8 +98,8 @@ async fn the_rows_of_the_previous_version_are_read() {
     assert!(matches!(status(&store, 3).await, Some(LedgerStatus::Delivered { .. })));
     // A sort of failure that nobody has heard of is a failure all the same.
     assert!(matches!(status(&store, 4).await, Some(LedgerStatus::Dead { .. })));
-    let label = store.by_sid(&[sid(1)]).await.expect("an answer").remove(0).expect("known").label;
-    assert_eq!(label.as_deref(), Some("login"));
+    let entry = store.by_sid(&[sid(1)]).await.expect("an answer").remove(0).expect("known");
+    assert_eq!(entry.label(), Some("login"));
     let entries = lease(&store, 10).await;
     assert_eq!(entries.iter().map(|entry| entry.sid).collect::<Vec<_>>(), [sid(2)]);
     assert_eq!(entries[0].attempts.total, 3);
@@ -145,12 +145,12 @@ async fn tables_of_a_later_version_serve_if_they_say_so() {
         )
     };
     let client = connect(&server().url()).await;
-    client.batch_execute(&later(3)).await.expect("a version");
+    client.batch_execute(&later(4)).await.expect("a version");
     let other = builder(schema).build().expect("a store");
     assert_eq!(other.migrate().await.expect("nothing to do"), 0);
     queue(&other, 0..1).await;
 
-    client.batch_execute(&later(4)).await.expect("a version");
+    client.batch_execute(&later(5)).await.expect("a version");
     let other = builder(schema).build().expect("a store");
     for error in
         [other.check().await.expect_err("too new"), other.migrate().await.expect_err("too new")]
@@ -172,7 +172,7 @@ async fn a_schema_that_is_there_needs_no_right_to_create_one() {
     let mut config = server().config();
     config.user(&schema);
     let store = PostgresStore::builder().config(config).schema(&schema).build().expect("a store");
-    assert_eq!(store.migrate().await.expect("tables"), 3);
+    assert_eq!(store.migrate().await.expect("tables"), 4);
     queue(&store, 0..1).await;
 }
 

@@ -139,7 +139,7 @@ async fn a_job_that_fails_is_undone_alone() {
         .expect("a trigger");
     let mut bad = message(13);
     bad.sent_at = tower_message_feedback::Timestamp::from_millis(-1);
-    bad.label = Some("new with the failing job".into());
+    bad.segment = "new with the failing job".into();
     let failing = [message(11), message(12), bad];
     // All in one transaction, or in two.
     let asked = (20..60).map(|n| {
@@ -165,9 +165,9 @@ async fn a_job_that_fails_is_undone_alone() {
     assert_eq!(fixture.sizes().await, (40, 0, 0));
     // What the failed job had given a number gets another one.
     let mut labelled = message(70);
-    labelled.label = Some("new with the failing job".into());
+    labelled.segment = "new with the failing job".into();
     ok(fixture.store.record(&[labelled])).await;
     let entry = ok(fixture.store.by_sid(&[sid(70)])).await.remove(0).expect("message 70");
-    assert_eq!(entry.label.as_deref(), Some("new with the failing job"));
+    assert_eq!(entry.label(), Some("new with the failing job"));
     fixture.is_sound();
 }

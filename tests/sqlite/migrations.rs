@@ -47,7 +47,7 @@ async fn an_older_file_is_refused_until_it_is_migrated() {
     assert!(sqlite_error(&error).needs_migration());
     assert!(text(&error).contains("version 1") && text(&error).contains("run `migrate`"));
     builder.migrate().await.expect("a migration");
-    assert_eq!(version(&connection), (3, 1));
+    assert_eq!(version(&connection), (4, 1));
     builder.open().await.expect("a store");
 }
 
@@ -168,7 +168,7 @@ async fn a_process_of_the_version_before_works_on_beside_the_new_one() {
     assert_eq!(ok(store.confirm(&[by_key(11)])).await, [ConfirmOutcome::Queued]);
     let mut labelled = message(12);
     (labelled.key, labelled.account) = (CorrelationKey::from_bytes([12; 16]), account(0));
-    labelled.label = Some("login".into());
+    labelled.segment = "login".into();
     assert_eq!(ok(store.record(&[labelled])).await, [RecordOutcome::Inserted]);
     statements_of_version_1::confirm(&old, 12);
     // Message 4 was queued from the start.
@@ -177,7 +177,7 @@ async fn a_process_of_the_version_before_works_on_beside_the_new_one() {
         assert!(matches!(status(&store, n).await, Some(LedgerStatus::Delivered { .. })), "{n}");
     }
     let entry = ok(store.by_sid(&[sid(12)])).await.remove(0).expect("message 12");
-    assert_eq!(entry.label.as_deref(), Some("login"));
+    assert_eq!(entry.label(), Some("login"));
     statements_of_version_1::record(&old, 13);
     statements_of_version_1::confirm(&old, 13);
     let leased = ok(store.lease(&LeaseRequest::new(10, LEASE))).await.entries;
@@ -198,7 +198,7 @@ async fn a_version_that_is_too_new_is_refused_and_one_that_is_compatible_is_not(
     assert_eq!(version(&connection), (9, 2));
 
     connection
-        .execute("UPDATE tmf_store SET compatible_from = 4", [])
+        .execute("UPDATE tmf_store SET compatible_from = 5", [])
         .expect("a later version that cannot");
     for error in [
         builder.clone().open().await.map(drop).expect_err("too new to open"),
@@ -210,7 +210,7 @@ async fn a_version_that_is_too_new_is_refused_and_one_that_is_compatible_is_not(
         assert!(!sqlite_error(&error).needs_migration());
         assert!(text(&error).contains("upgrade the crate"), "{}", text(&error));
     }
-    assert_eq!(version(&connection), (9, 4));
+    assert_eq!(version(&connection), (9, 5));
     // If the later version takes that back, the store goes on.
     connection.execute("UPDATE tmf_store SET compatible_from = 2", []).expect("taken back");
     assert_eq!(ok(store.confirm(&[by_key(1)])).await, [ConfirmOutcome::Queued]);
@@ -242,7 +242,7 @@ async fn many_that_start_at_once_make_the_tables_once() {
         let builder = SqliteStore::builder(directory.file()).busy_timeout(Duration::from_secs(60));
         migrate_at_once(&builder, 12).await;
         let connection = Connection::open(directory.file()).expect("a connection");
-        assert_eq!(version(&connection), (3, 1));
+        assert_eq!(version(&connection), (4, 1));
     }
 }
 
@@ -251,7 +251,7 @@ async fn many_that_start_at_once_upgrade_the_tables_once() {
     for _ in 0..5 {
         let (_directory, connection, builder, _) = version_1();
         migrate_at_once(&builder.busy_timeout(Duration::from_secs(60)), 12).await;
-        assert_eq!(version(&connection), (3, 1));
+        assert_eq!(version(&connection), (4, 1));
     }
 }
 

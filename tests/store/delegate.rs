@@ -56,6 +56,19 @@ macro_rules! feedback_store {
                 Box::pin(self.notes_(keys))
             }
 
+            fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+                Box::pin(self.add_rollups_(batch))
+            }
+
+            fn rollups(
+                &self,
+                resolution: Resolution,
+                from: Timestamp,
+                to: Timestamp,
+            ) -> StoreFuture<'_, Vec<Rollup>> {
+                Box::pin(self.rollups_(resolution, from, to))
+            }
+
             fn lookup<'a>(
                 &'a self,
                 ids: &'a [CorrelationKeys],

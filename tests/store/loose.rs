@@ -2,12 +2,12 @@
 //! not ask for more.
 
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
-        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
-        StoreFuture, TrackedMessage,
+        Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome,
+        StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
         conformance::{Capabilities, Settings, Subject},
     },
 };
@@ -62,6 +62,19 @@ impl LooseStore {
 
     async fn notes_(&self, keys: &[CorrelationKeys]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         self.0.notes(keys).await
+    }
+
+    async fn add_rollups_(&self, batch: &RollupBatch) -> Result<RollupOutcome, StoreError> {
+        self.0.add_rollups(batch).await
+    }
+
+    async fn rollups_(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Rollup>, StoreError> {
+        self.0.rollups(resolution, from, to).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

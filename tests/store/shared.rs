@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, LedgerStatus, MemoryStore, Note, NoteOutcome, RecordOutcome,
-        ResendOutcome, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts,
-        StoreError, StoreFuture, TrackedMessage,
+        ResendOutcome, Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, Settlement,
+        StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
         conformance::{HeldConfirm, HeldEnd, Settings, Subject},
     },
 };
@@ -104,6 +104,19 @@ impl SharedStore {
 
     async fn notes_(&self, keys: &[CorrelationKeys]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
         self.memory.notes(keys).await
+    }
+
+    async fn add_rollups_(&self, batch: &RollupBatch) -> Result<RollupOutcome, StoreError> {
+        self.memory.add_rollups(batch).await
+    }
+
+    async fn rollups_(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Rollup>, StoreError> {
+        self.memory.rollups(resolution, from, to).await
     }
 
     async fn lookup_(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {

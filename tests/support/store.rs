@@ -9,12 +9,12 @@ use std::{
 
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    CorrelationKeys, ManualClock, MessageSid,
+    CorrelationKeys, ManualClock, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
-        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
-        StoreFuture, TrackedMessage,
+        Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome,
+        StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
     },
 };
 
@@ -31,6 +31,8 @@ pub(crate) enum Op {
     Resend,
     Status,
     Notes,
+    AddRollups,
+    Rollups,
     Counts,
 }
 
@@ -160,6 +162,19 @@ impl FeedbackStore for SwitchStore {
 
     fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
         self.pass(Op::Notes, self.memory.notes(keys))
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        self.pass(Op::AddRollups, self.memory.add_rollups(batch))
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        self.pass(Op::Rollups, self.memory.rollups(resolution, from, to))
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -47,7 +47,7 @@ impl Joined<Recorded> {
     /// Says that the transaction is committed.
     pub fn committed(self) -> Recorded {
         if let Some((message, outcome)) = &self.record {
-            self.shared.recorded(message, *outcome);
+            self.shared.recorded(message, *outcome, false);
         }
         self.result
     }

@@ -5,8 +5,8 @@ use std::{io::Write, time::Duration};
 use super::{
     Report, Subject, Verdict, batched_tasks, batches, bounds, chaos, clock, confirm,
     erased::{Tested, tested},
-    expiry, held, histories, lease, ledger, notes, record, repeat, resends, settle, shared,
-    statuses, tasks, turns,
+    expiry, held, histories, lease, ledger, notes, record, repeat, resends, rollups, settle,
+    shared, statuses, tasks, turns,
 };
 
 /// Expands to one test a case, so that each is reported by its name: see
@@ -96,7 +96,7 @@ cases! {
         the_ledger_shows_what_was_recorded,
         a_lookup_shows_the_newest_message_first_whatever_the_order_of_arrival,
         sids_keep_their_prefix_and_letter_case,
-        labels_come_back_as_they_were,
+        segments_come_back_as_they_were,
         accounts_and_base_urls_are_told_apart,
     }
     confirm {
@@ -189,6 +189,14 @@ cases! {
         a_note_is_found_under_its_previous_key,
         a_note_is_kept_until_its_time,
     }
+    rollups {
+        what_was_added_is_read_as_it_was,
+        what_is_added_adds_up,
+        a_batch_is_added_once,
+        a_range_begins_with_its_first_and_ends_before_its_last,
+        counters_are_kept_until_their_time,
+        what_many_add_at_once_adds_up,
+    }
     bounds {
         at_the_bound_the_oldest_unconfirmed_message_goes_first,
         a_batch_makes_room_for_each_of_its_messages,
@@ -237,10 +245,11 @@ cases! {
         two_lease_what_there_is_between_them,
         what_one_forgets_is_gone_for_the_other,
         what_dies_with_one_is_sent_again_by_the_other,
-        labels_places_and_accounts_are_the_same_for_both,
+        segments_places_and_accounts_are_the_same_for_both,
         what_one_object_wrote_outlives_it,
         what_one_is_told_of_a_message_the_other_knows,
         what_one_notes_the_other_reads,
+        what_one_counts_the_other_reads,
     }
     held {
         it_queues_with_its_commit,

@@ -80,7 +80,7 @@ pub(super) async fn a_message_can_be_confirmed_by_itself_unrecorded(
 ) -> CaseResult {
     let f = Fixture::new(subject).await;
     let mut message = f.message_of(3, 1, 1);
-    message.label = Some("by itself".into());
+    message.segment = "by itself".into();
     message.base_url = base_url("https://api.dublin.ie1.twilio.com/2010-04-01");
     // Scheduled or not is no matter here.
     message.sent_at = f.start + seconds(7200);
@@ -93,7 +93,7 @@ pub(super) async fn a_message_can_be_confirmed_by_itself_unrecorded(
     let entries = f.lookup(keys(1)).await;
     let [entry] = &entries[..] else { panic!("lookup: not one entry: {entries:?}") };
     assert_eq!((entry.sid, entry.account, entry.sent_at), (sid(1), account(3), message.sent_at));
-    assert_eq!((&entry.base_url, &entry.label), (&message.base_url, &message.label));
+    assert_eq!((&entry.base_url, &entry.segment), (&message.base_url, &message.segment));
     let entry = f.lease_one().await;
     assert_eq!((entry.sid, entry.account), (sid(1), account(3)));
     assert_eq!(entry.base_url, message.base_url);

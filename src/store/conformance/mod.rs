@@ -81,6 +81,7 @@ mod notes;
 mod record;
 mod repeat;
 mod resends;
+mod rollups;
 mod settle;
 mod shared;
 mod statuses;

@@ -6,7 +6,7 @@ use super::{
     messages::{account, base_url, by_id, key, keys, message_sid, sid},
     verdict::CaseResult,
 };
-use crate::store::{LedgerStatus, RecordOutcome, Resends, SettledAs, TrackedMessage};
+use crate::store::{LedgerStatus, RecordOutcome, Resends, Segment, SettledAs, TrackedMessage};
 
 pub(super) async fn a_message_is_recorded_once_and_its_first_id_stays(
     subject: &Tested,
@@ -50,7 +50,7 @@ pub(super) async fn recording_again_changes_nothing_whatever_became_of_it(
         let before = f.by_sid(&[sid(n)]).await;
         let mut again = f.message_of(7, n, n as u8);
         again.sent_at = f.start + seconds(9);
-        again.label = Some("again".into());
+        again.segment = "again".into();
         again.base_url = base_url("https://api.dublin.ie1.twilio.com/2010-04-01");
         assert_eq!(f.record(again).await, RecordOutcome::AlreadyPresent);
         assert_eq!(f.record(f.message(n, 9)).await, RecordOutcome::OtherId);
@@ -71,7 +71,7 @@ pub(super) async fn the_ledger_shows_what_was_recorded(subject: &Tested) -> Case
         f.start - seconds(3),
         f.start + RETENTION,
     );
-    recorded.label = Some("login".into());
+    recorded.segment = "login".into();
     f.insert(recorded.clone()).await;
     let entries = f.lookup(keys(1)).await;
     let [entry] = &entries[..] else { panic!("lookup: not one entry: {entries:?}") };
@@ -79,7 +79,7 @@ pub(super) async fn the_ledger_shows_what_was_recorded(subject: &Tested) -> Case
     assert_eq!(entry.account, account(7));
     assert_eq!(entry.base_url, base_url);
     assert_eq!(entry.sent_at, f.start - seconds(3));
-    assert_eq!(entry.label.as_deref(), Some("login"));
+    assert_eq!(entry.label(), Some("login"));
     assert_eq!(entry.status, LedgerStatus::Pending);
     assert_eq!(f.by_sid(&[recorded.sid, sid(404)]).await, [Some(entry.clone()), None]);
     Ok(())
@@ -140,34 +140,34 @@ pub(super) async fn sids_keep_their_prefix_and_letter_case(subject: &Tested) -> 
     Ok(())
 }
 
-pub(super) async fn labels_come_back_as_they_were(subject: &Tested) -> CaseResult {
+pub(super) async fn segments_come_back_as_they_were(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
-    let long = "l".repeat(1000);
-    let labels = [
-        None,
-        Some(""),
-        Some("login"),
-        Some("Anmeldung über 'SMS' \"2\" \\ {}; --\r\n\t%"),
-        Some("\u{1f511}\u{e9}e\u{301}"),
-        Some(long.as_str()),
+    let long = "\u{1f511}".repeat(250);
+    let segments = [
+        "",
+        "login",
+        "login\u{1f}DE\u{1f}sms\u{1f}MG0123456789abcdef0123456789abcdef\u{1f}",
+        "Anmeldung über 'SMS' \"2\" \\ {}; --\r\n\t%",
+        "\u{1f511}\u{e9}e\u{301}",
+        long.as_str(),
     ];
-    for (n, label) in (0..).zip(labels) {
+    for (n, segment) in (0..).zip(segments) {
         let mut message = f.message(n, n as u8);
-        message.label = label.map(Into::into);
+        message.segment = Segment::from_stored(segment);
         if n % 2 == 0 {
             f.insert(message).await;
         } else {
             f.confirm_target(crate::store::ConfirmTarget::Message(message)).await;
         }
     }
-    for (n, label) in (0..).zip(labels) {
+    for (n, segment) in (0..).zip(segments) {
         let entries = f.lookup(keys(n as u8)).await;
         let [entry] = &entries[..] else { panic!("lookup: not one entry: {entries:?}") };
-        assert_eq!(entry.label.as_deref(), label);
+        assert_eq!(entry.segment.as_str(), segment);
         f.confirm(n as u8).await;
         f.settle_message(n, SettledAs::Delivered).await;
         let after = f.by_sid(&[sid(n)]).await;
-        assert_eq!(after[0].as_ref().and_then(|entry| entry.label.as_deref()), label);
+        assert_eq!(after[0].as_ref().map(|entry| entry.segment.as_str()), Some(segment));
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 pub(super) use super::{
-    notes::what_one_notes_the_other_reads, statuses::what_one_is_told_of_a_message_the_other_knows,
+    notes::what_one_notes_the_other_reads, rollups::what_one_counts_the_other_reads,
+    statuses::what_one_is_told_of_a_message_the_other_knows,
 };
 
 use super::{
@@ -37,7 +38,7 @@ pub(super) async fn one_records_another_confirms_a_third_delivers(subject: &Test
     let a = Fixture::new(subject).await;
     let (b, c) = (a.again().await?, a.again().await?);
     let mut message = a.message_of(3, 1, 1);
-    message.label = Some("login".into());
+    message.segment = "login".into();
     a.insert(message.clone()).await;
     assert_eq!(b.record(message).await, RecordOutcome::AlreadyPresent);
     assert_eq!(b.confirm_target(by_id(rotated(2, 1), Resends::Newest)).await, Queued);
@@ -51,7 +52,7 @@ pub(super) async fn one_records_another_confirms_a_third_delivers(subject: &Test
     for f in [&a, &b, &c] {
         let entries = f.lookup(keys(1)).await;
         assert_eq!(entries.iter().map(|e| e.status).collect::<Vec<_>>(), [delivered]);
-        assert_eq!(entries[0].label.as_deref(), Some("login"));
+        assert_eq!(entries[0].label(), Some("login"));
         f.sizes(1, 0, 0).await;
         assert_eq!(f.confirm(1).await, AlreadyConfirmed);
     }
@@ -138,7 +139,7 @@ pub(super) async fn what_dies_with_one_is_sent_again_by_the_other(subject: &Test
     Ok(())
 }
 
-pub(super) async fn labels_places_and_accounts_are_the_same_for_both(
+pub(super) async fn segments_places_and_accounts_are_the_same_for_both(
     subject: &Tested,
 ) -> CaseResult {
     let a = Fixture::new(subject).await;
@@ -147,7 +148,7 @@ pub(super) async fn labels_places_and_accounts_are_the_same_for_both(
     for n in 0..12 {
         let f = if n % 2 == 0 { &a } else { &b };
         let mut message = f.message_of(n % 4, n, n as u8);
-        message.label = Some(format!("label {}", n % 3).into());
+        message.segment = format!("label {}", n % 3).as_str().into();
         message.base_url = super::messages::base_url(&format!("https://{}.test/p", n % 5));
         f.insert(message).await;
     }
@@ -159,7 +160,7 @@ pub(super) async fn labels_places_and_accounts_are_the_same_for_both(
     for (n, entry) in shown.into_iter().enumerate() {
         let Some(entry) = entry else { panic!("message {n} is gone") };
         assert_eq!(entry.account, super::messages::account(n as u64 % 4));
-        assert_eq!(entry.label.as_deref(), Some(&*format!("label {}", n % 3)));
+        assert_eq!(entry.label(), Some(&*format!("label {}", n % 3)));
         assert_eq!(entry.base_url.as_str(), format!("https://{}.test/p", n % 5));
     }
     Ok(())

@@ -15,7 +15,15 @@ use crate::{
     },
 };
 use MessageStatus::{Delivered, Failed, Queued, Read, Sent, Undelivered};
-use StatusOutcome::{NotNewer, Unknown, Updated};
+use StatusOutcome::{NotNewer, Unknown};
+
+/// It is the status now, and this was it before.
+const fn after(previous: MessageStatus) -> StatusOutcome {
+    StatusOutcome::Updated { previous: Some(previous) }
+}
+
+/// It is the first status.
+const FIRST: StatusOutcome = StatusOutcome::Updated { previous: None };
 
 /// That message `n`, of account 0, stands there.
 fn update(n: u64, status: MessageStatus) -> StatusUpdate {
@@ -38,13 +46,13 @@ pub(super) async fn a_status_only_moves_forward(subject: &Tested) -> CaseResult 
     f.insert(f.message(1, 1)).await;
     assert_eq!(f.delivery(1).await, (None, None));
     for (status, outcome, then) in [
-        (Sent, Updated, Sent),
+        (Sent, FIRST, Sent),
         (Queued, NotNewer, Sent),
         (Sent, NotNewer, Sent),
-        (Delivered, Updated, Delivered),
+        (Delivered, after(Sent), Delivered),
         (Sent, NotNewer, Delivered),
         (Undelivered, NotNewer, Delivered),
-        (Read, Updated, Read),
+        (Read, after(Delivered), Read),
         (Delivered, NotNewer, Read),
     ] {
         assert_eq!(f.update_status(&[update(1, status)]).await, [outcome], "{status}");
@@ -57,14 +65,14 @@ pub(super) async fn a_status_only_moves_forward(subject: &Tested) -> CaseResult 
 pub(super) async fn an_error_code_is_that_of_its_status(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     f.insert(f.message(1, 1)).await;
-    assert_eq!(f.update_status(&[failed(1, Failed, u32::MAX)]).await, [Updated]);
+    assert_eq!(f.update_status(&[failed(1, Failed, u32::MAX)]).await, [FIRST]);
     assert_eq!(f.delivery(1).await, (Some(Failed), Some(u32::MAX)));
     assert_eq!(f.update_status(&[failed(1, Failed, 1)]).await, [NotNewer]);
     assert_eq!(f.update_status(&[failed(1, Sent, 2)]).await, [NotNewer]);
     assert_eq!(f.delivery(1).await, (Some(Failed), Some(u32::MAX)));
-    assert_eq!(f.update_status(&[failed(1, Undelivered, 30003)]).await, [Updated]);
+    assert_eq!(f.update_status(&[failed(1, Undelivered, 30003)]).await, [after(Failed)]);
     assert_eq!(f.delivery(1).await, (Some(Undelivered), Some(30003)));
-    assert_eq!(f.update_status(&[update(1, Delivered)]).await, [Updated]);
+    assert_eq!(f.update_status(&[update(1, Delivered)]).await, [after(Undelivered)]);
     assert_eq!(f.delivery(1).await, (Some(Delivered), None));
     Ok(())
 }
@@ -81,7 +89,7 @@ pub(super) async fn a_batch_is_kept_as_if_one_after_the_other(subject: &Tested) 
         failed(1, Delivered, 1),
         update(2, Sent),
     ];
-    let outcomes = [Updated, Updated, NotNewer, Unknown, Updated, NotNewer, NotNewer];
+    let outcomes = [FIRST, FIRST, NotNewer, Unknown, after(Sent), NotNewer, NotNewer];
     assert_eq!(f.update_status(&batch).await, outcomes);
     assert_eq!(f.delivery(1).await, (Some(Delivered), None));
     assert_eq!(f.delivery(2).await, (Some(Undelivered), Some(30005)));
@@ -95,7 +103,7 @@ pub(super) async fn no_account_speaks_for_anothers_message(subject: &Tested) -> 
     f.insert(f.message_of(2, 2, 2)).await;
     assert_eq!(f.update_status(&[update(1, Delivered)]).await, [Unknown]);
     let owner = |n| StatusUpdate { account: account(n), ..update(1, Sent) };
-    assert_eq!(f.update_status(&[owner(2), owner(1), owner(2)]).await, [Unknown, Updated, Unknown]);
+    assert_eq!(f.update_status(&[owner(2), owner(1), owner(2)]).await, [Unknown, FIRST, Unknown]);
     assert_eq!(f.delivery(1).await, (Some(Sent), None));
     Ok(())
 }
@@ -106,7 +114,7 @@ pub(super) async fn what_was_told_before_the_record_is_unknown(subject: &Tested)
     f.sizes(0, 0, 0).await;
     f.insert(f.message(1, 1)).await;
     assert_eq!(f.delivery(1).await, (None, None));
-    assert_eq!(f.update_status(&[update(1, Sent)]).await, [Updated]);
+    assert_eq!(f.update_status(&[update(1, Sent)]).await, [FIRST]);
     Ok(())
 }
 
@@ -114,7 +122,7 @@ pub(super) async fn it_stays_whatever_becomes_of_the_feedback(subject: &Tested) 
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
         f.insert(f.message(n, n as u8)).await;
-        assert_eq!(f.update_status(&[failed(n, Undelivered, 30003)]).await, [Updated]);
+        assert_eq!(f.update_status(&[failed(n, Undelivered, 30003)]).await, [FIRST]);
         let known = f.by_sid(&[sid(n)]).await;
         assert_eq!(f.record(f.message(n, n as u8)).await, RecordOutcome::AlreadyPresent);
         assert_eq!(f.by_sid(&[sid(n)]).await, known);
@@ -127,7 +135,7 @@ pub(super) async fn it_stays_whatever_becomes_of_the_feedback(subject: &Tested) 
     f.settle_message(3, SettledAs::Dead(REJECTED)).await;
     for n in [2, 3] {
         assert_eq!(f.delivery(n).await, (Some(Undelivered), Some(30003)), "message {n}");
-        assert_eq!(f.update_status(&[update(n, Delivered)]).await, [Updated]);
+        assert_eq!(f.update_status(&[update(n, Delivered)]).await, [after(Undelivered)]);
     }
     assert_eq!(f.resend(3).await, ResendOutcome::Queued);
     for n in [2, 3] {
@@ -145,7 +153,7 @@ pub(super) async fn it_changes_nothing_else(subject: &Tested) -> CaseResult {
     f.advance(seconds(1));
     let all = [1, 2, 3, 4].map(|n| update(n, Sent));
     let before = (f.by_sid(&[1, 2, 3, 4].map(sid)).await, f.counts().await);
-    assert_eq!(f.update_status(&all).await, [Updated; 4]);
+    assert_eq!(f.update_status(&all).await, [FIRST; 4]);
     let mut after = (f.by_sid(&[1, 2, 3, 4].map(sid)).await, f.counts().await);
     for entry in after.0.iter_mut().flatten() {
         assert_eq!(entry.message_status.take(), Some(Sent));
@@ -183,10 +191,10 @@ pub(super) async fn what_one_is_told_of_a_message_the_other_knows(subject: &Test
     let a = Fixture::new(subject).await;
     let b = a.again().await?;
     a.insert(a.message(1, 1)).await;
-    assert_eq!(b.update_status(&[failed(1, Failed, 30008)]).await, [Updated]);
+    assert_eq!(b.update_status(&[failed(1, Failed, 30008)]).await, [FIRST]);
     assert_eq!(a.delivery(1).await, (Some(Failed), Some(30008)));
     assert_eq!(a.update_status(&[update(1, Sent)]).await, [NotNewer]);
-    assert_eq!(a.update_status(&[update(1, Delivered)]).await, [Updated]);
+    assert_eq!(a.update_status(&[update(1, Delivered)]).await, [after(Failed)]);
     assert_eq!(b.delivery(1).await, (Some(Delivered), None));
     Ok(())
 }
@@ -211,7 +219,15 @@ pub(super) async fn of_many_that_are_told_at_once_the_furthest_stays(
             f.update_status(&[failed(n, WAY[task], task as u32 + 1)]).await
         })
         .await;
-        assert_eq!(outcomes[TASKS - 1], [Updated], "of the furthest");
+        // Each that moved it says from where: together they are one way.
+        let mut way: Vec<Option<MessageStatus>> = vec![None];
+        for (task, outcome) in outcomes.iter().enumerate() {
+            if let [StatusOutcome::Updated { previous }] = outcome[..] {
+                assert_eq!(way.last(), Some(&previous), "{outcomes:?}");
+                way.push(Some(WAY[task]));
+            }
+        }
+        assert_eq!(way.last(), Some(&Some(Read)), "of the furthest: {outcomes:?}");
         assert_eq!(f.delivery(n).await, (Some(Read), Some(TASKS as u32)));
     }
     Ok(())

@@ -119,11 +119,12 @@ impl Held {
             },
         };
         LedgerEntry {
+            key: self.message.key,
             sid: self.message.sid,
             account: self.message.account,
             base_url: self.message.base_url.clone(),
             sent_at: self.message.sent_at,
-            label: self.message.label.clone(),
+            segment: self.message.segment.clone(),
             status,
             message_status: self.delivery.map(|(status, _)| status),
             error_code: self.delivery.and_then(|(_, code)| code),

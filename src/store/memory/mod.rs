@@ -15,6 +15,7 @@ mod chain;
 mod expiry;
 mod notes;
 mod outbox;
+mod rollups;
 mod shards;
 
 use std::{
@@ -32,13 +33,14 @@ use self::{
     expiry::{ExpiryQueue, Hint},
     notes::Notes,
     outbox::Outbox,
+    rollups::Rollups,
     shards::Shards,
 };
 use super::{
     Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
     LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resends,
-    SettleOutcome, SettledAs, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
-    TrackedMessage,
+    Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, SettledAs, Settlement,
+    StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
 };
 use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
@@ -53,6 +55,7 @@ pub struct MemoryStore {
     expiry: Mutex<ExpiryQueue>,
     dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
     notes: Mutex<Notes>,
+    rollups: Mutex<Rollups>,
     messages: AtomicUsize,
     evicted: AtomicU64,
     dead_dropped: AtomicU64,
@@ -79,6 +82,7 @@ impl MemoryStore {
             expiry: Mutex::default(),
             dead: Mutex::default(),
             notes: Mutex::default(),
+            rollups: Mutex::default(),
             messages: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             dead_dropped: AtomicU64::new(0),
@@ -138,6 +142,7 @@ impl MemoryStore {
     fn expire_due(&self, limit: usize) -> usize {
         let now = self.settings.clock.now();
         lock(&self.notes).expire(now, limit);
+        lock(&self.rollups).expire(now, limit);
         let mut dropped = 0;
         while dropped < limit {
             let Some(due) = lock(&self.expiry).pop_due(now) else { break };
@@ -309,11 +314,12 @@ impl MemoryStore {
             if held.message.account != update.account {
                 return StatusOutcome::Unknown;
             }
-            if held.delivery.is_some_and(|(status, _)| status >= update.status) {
+            let previous = held.delivery.map(|(status, _)| status);
+            if previous >= Some(update.status) {
                 return StatusOutcome::NotNewer;
             }
             held.delivery = Some((update.status, update.error_code));
-            StatusOutcome::Updated
+            StatusOutcome::Updated { previous }
         });
         updated.unwrap_or(StatusOutcome::Unknown)
     }
@@ -461,6 +467,19 @@ impl FeedbackStore for MemoryStore {
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
         answer(|| sids.iter().map(|sid| self.resend_one(*sid)).collect())
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        answer(|| lock(&self.rollups).add(batch))
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        answer(move || lock(&self.rollups).read(resolution, from, to))
     }
 
     fn counts(&self) -> StoreFuture<'_, StoreCounts> {

@@ -118,12 +118,14 @@ impl PostgresStore {
                 continue;
             };
             let ord: i64 = row.try_get(0)?;
+            let Key(key) = row.try_get(13)?;
             let entry = LedgerEntry {
+                key,
                 sid,
                 account: source.account,
                 base_url: source.base_url,
                 sent_at: Timestamp::from_millis(row.try_get(3)?),
-                label: source.label,
+                segment: source.segment,
                 status: status(row)?,
                 message_status: row
                     .try_get::<_, Option<i16>>(11)?

@@ -14,6 +14,7 @@ mod migrate;
 mod notes;
 mod param;
 mod record;
+mod rollups;
 mod schema;
 mod settle;
 mod sources;
@@ -42,10 +43,11 @@ use self::{
 pub use self::{builder::PostgresStoreBuilder, error::PostgresError, joined::JoinTransaction};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
-    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resolution, Rollup,
+    RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome, StatusUpdate,
+    StoreCounts, StoreError, StoreFuture, TrackedMessage,
 };
-use crate::{Clock, CorrelationKeys, MessageSid};
+use crate::{Clock, CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in PostgreSQL 15 or later, for any number of processes.
 ///
@@ -222,6 +224,19 @@ impl FeedbackStore for PostgresStore {
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
         self.run_batch(sids.len(), self.resend_all(sids))
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        self.run(self.add_rollups_once(batch))
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        self.run(self.rollups_of(resolution, from, to))
     }
 
     fn counts(&self) -> StoreFuture<'_, StoreCounts> {

@@ -3,12 +3,13 @@
 use super::error::PostgresError;
 
 /// The version of the tables that this library's statements are written for.
-pub(super) const VERSION: i32 = 3;
+pub(super) const VERSION: i32 = 4;
 
 const MIGRATIONS: [&str; VERSION as usize] = [
     include_str!("sql/migration_1.sql"),
     include_str!("sql/migration_2.sql"),
     include_str!("sql/migration_3.sql"),
+    include_str!("sql/migration_4.sql"),
 ];
 
 /// The name of a PostgreSQL schema that needs no escape in any context.

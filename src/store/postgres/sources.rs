@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{PoisonError, RwLock},
 };
 
 use tokio_postgres::Row;
@@ -12,19 +12,20 @@ use super::{
     error::PostgresError,
     statements::Statements,
 };
-use crate::{AccountSid, BaseUrl, store::TrackedMessage};
+use crate::{
+    AccountSid, BaseUrl,
+    store::{Segment, TrackedMessage},
+};
 
 /// Beyond it, everything is forgotten and asked for again: a label should name a
 /// sort of message, and some application will put an id into it.
 const MOST: usize = 50_000;
-/// What is kept of a label, in characters.
-const LABEL: usize = 255;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Source {
     pub(super) account: AccountSid,
     pub(super) base_url: BaseUrl,
-    pub(super) label: Option<Arc<str>>,
+    pub(super) segment: Segment,
 }
 
 impl Source {
@@ -32,7 +33,7 @@ impl Source {
         Self {
             account: message.account,
             base_url: message.base_url.clone(),
-            label: message.label.clone(),
+            segment: message.segment.clone(),
         }
     }
 }
@@ -82,7 +83,7 @@ impl Sources {
         }
         let mut unique = wanted.clone();
         unique.sort_by(|a, b| {
-            (a.account, &a.base_url, &a.label).cmp(&(b.account, &b.base_url, &b.label))
+            (a.account, &a.base_url, &a.segment).cmp(&(b.account, &b.base_url, &b.segment))
         });
         unique.dedup();
         let ids = match link {
@@ -159,7 +160,11 @@ fn read(row: &Row) -> Result<Option<(i32, i32, Source)>, PostgresError> {
     let (Some(account), Ok(base_url)) = (AccountSid::unpack(account), base_url.parse()) else {
         return Ok(None);
     };
-    let source = Source { account, base_url, label: label.map(Arc::from) };
+    let source = Source {
+        account,
+        base_url,
+        segment: label.map_or_else(Segment::default, Segment::from_stored),
+    };
     Ok(Some((row.try_get(0)?, row.try_get(1)?, source)))
 }
 
@@ -171,8 +176,8 @@ async fn resolved(
 ) -> Result<Vec<(i32, i32)>, PostgresError> {
     let accounts: Vec<Vec<u8>> = sources.iter().map(|source| source.account.pack()).collect();
     let base_urls: Vec<&str> = sources.iter().map(|source| source.base_url.as_str()).collect();
-    let labels: Vec<Option<String>> =
-        sources.iter().map(|source| source.label.as_deref().map(stored)).collect();
+    let labels: Vec<Option<&str>> =
+        sources.iter().map(|source| source.segment.stored().map(|text| &**text)).collect();
     // Another transaction may be inserting the same: it is visible the next time.
     for _ in 0..5 {
         let params: [super::access::Param<'_>; 3] = [&accounts, &base_urls, &labels];
@@ -190,9 +195,4 @@ async fn resolved(
         }
     }
     Err(PostgresError::new("another transaction inserts the same account and holds it up"))
-}
-
-/// A label as PostgreSQL takes it: no NUL, and not too long for an index.
-fn stored(label: &str) -> String {
-    label.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c }).take(LABEL).collect()
 }

@@ -83,6 +83,9 @@ statements! {
     update_status = sql!("update_status"), [BYTEA_ARRAY, BYTEA_ARRAY, INT2_ARRAY, INT8_ARRAY];
     keep_notes = sql!("keep_notes"), [UUID_ARRAY, BYTEA_ARRAY, INT8_ARRAY];
     notes = sql!("notes"), [UUID_ARRAY, UUID_ARRAY];
+    add_rollups = sql!("add_rollups"),
+        [INT8, INT8, INT8, INT2_ARRAY, INT8_ARRAY, BYTEA_ARRAY, TEXT_ARRAY, TEXT_ARRAY, INT8_ARRAY];
+    rollups = sql!("rollups"), [INT2, INT8, INT8];
     lookup = sql!("lookup"), [UUID_ARRAY, UUID_ARRAY];
     by_sid = sql!("by_sid"), [BYTEA_ARRAY];
     dead_letters = sql!("dead_letters"), [BYTEA, INT8];

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{PostgresStore, error::PostgresError};
 use crate::{
-    AccountSid, MessageSid,
+    AccountSid, MessageSid, MessageStatus,
     store::{StatusOutcome, StatusUpdate},
 };
 
@@ -46,8 +46,9 @@ impl PostgresStore {
                 None => StatusOutcome::Unknown,
                 Some(known) if *known >= code => StatusOutcome::NotNewer,
                 Some(known) => {
-                    *known = code;
-                    StatusOutcome::Updated
+                    let previous = std::mem::replace(known, code);
+                    let previous = previous.and_then(|code| u8::try_from(code).ok());
+                    StatusOutcome::Updated { previous: previous.and_then(MessageStatus::from_code) }
                 }
             }
         });

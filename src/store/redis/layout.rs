@@ -2,7 +2,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::{CorrelationKey, MessageSid};
+use crate::{CorrelationKey, MessageSid, store::Resolution};
 
 /// How many shards there may be.
 pub(super) const MAX_SHARDS: usize = 256;
@@ -62,6 +62,20 @@ impl Layout {
 
     pub(super) fn shard_of_digest(&self, digest: SidDigest) -> usize {
         usize::from(digest[0]) % self.shards.len()
+    }
+
+    /// The counters of a period.
+    pub(super) fn rollups(&self, resolution: Resolution, number: i64) -> String {
+        let letter = match resolution {
+            Resolution::Hour => 'h',
+            Resolution::Day => 'd',
+        };
+        format!("{}:{{report}}:{letter}{number}", self.prefix)
+    }
+
+    /// Which batch of a writer was added last.
+    pub(super) fn rollup_writer(&self, writer: i64) -> String {
+        format!("{}:{{report}}:w{writer}", self.prefix)
     }
 
     /// Names by number, numbers by name.

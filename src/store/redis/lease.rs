@@ -173,8 +173,9 @@ impl RedisStore {
             let mut answer = answer::strings(answer)?.into_iter();
             let now = answer.next().and_then(|now| Reader(&now).time()).unwrap_or(EPOCH);
             for (at, packed) in items.iter().zip(answer) {
-                if !packed.is_empty() {
-                    records[*at] = Some((Record::read(&packed)?, now));
+                let hash = members[*at].get(9..13).and_then(|hash| hash.try_into().ok());
+                if let (false, Some(hash)) = (packed.is_empty(), hash) {
+                    records[*at] = Some((Record::read(hash, &packed)?, now));
                 }
             }
         }

@@ -25,14 +25,16 @@ impl RedisStore {
         layout: &Layout,
         items: Vec<(Hash, Vec<u8>)>,
     ) -> Result<Vec<Vec<Record>>, RedisStoreError> {
+        let hashes: Vec<Hash> = items.iter().map(|(hash, _)| *hash).collect();
         let items = items.into_iter().map(|(hash, item)| (layout.shard_of_hash(hash), item));
         let batches = self.batches(layout, Op::Find, &[], items);
         let answers = self.connection.run(&batches.calls).await?;
         batches
             .arrays(answers)?
             .into_iter()
-            .map(|answer| {
-                answer::strings(answer)?.iter().map(|packed| Record::read(packed)).collect()
+            .zip(hashes)
+            .map(|(answer, hash)| {
+                answer::strings(answer)?.iter().map(|packed| Record::read(hash, packed)).collect()
             })
             .collect()
     }

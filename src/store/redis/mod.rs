@@ -17,6 +17,7 @@ mod names;
 mod notes;
 mod packed;
 mod record;
+mod rollups;
 mod script;
 mod server;
 mod settle;
@@ -46,10 +47,11 @@ use self::{
 };
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
-    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resolution, Rollup,
+    RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome, StatusUpdate,
+    StoreCounts, StoreFuture, TrackedMessage,
 };
-use crate::{AccountSid, CorrelationKeys, MessageSid};
+use crate::{AccountSid, CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in Redis 6.2 or later, Valkey, or a Redis Cluster.
 ///
@@ -278,6 +280,19 @@ impl FeedbackStore for RedisStore {
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
         operation(self.resend_all(sids))
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        operation(self.add_rollups_once(batch))
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        operation(self.rollups_of(resolution, from, to))
     }
 
     fn counts(&self) -> StoreFuture<'_, StoreCounts> {

@@ -2,7 +2,7 @@ use std::{
     collections::{HashMap, HashSet},
     fmt,
     hash::Hash,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{PoisonError, RwLock},
 };
 
 use redis::Value;
@@ -15,10 +15,10 @@ use super::{
     packed::{Account, Place},
     script::Op,
 };
-use crate::{AccountSid, BaseUrl};
+use crate::{AccountSid, BaseUrl, store::Segment};
 
-/// Where a message was created, and its label.
-pub(super) type Origin = (BaseUrl, Option<Arc<str>>);
+/// Where a message was created, and its segment.
+pub(super) type Origin = (BaseUrl, Segment);
 
 /// Accounts and origins under numbers of a few bytes: each record would repeat
 /// them otherwise.
@@ -65,20 +65,17 @@ impl Name for Origin {
 
     fn pack(&self) -> Vec<u8> {
         let mut packed = self.0.as_str().as_bytes().to_vec();
-        if let Some(label) = &self.1 {
+        if let Some(segment) = self.1.stored() {
             packed.push(0);
-            packed.extend(label.as_bytes());
+            packed.extend(segment.as_bytes());
         }
         packed
     }
 
     fn unpack(packed: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(packed).ok()?;
-        let (base_url, label) = match text.split_once('\0') {
-            Some((base_url, label)) => (base_url, Some(label.into())),
-            None => (text, None),
-        };
-        Some((base_url.parse().ok()?, label))
+        let (base_url, segment) = text.split_once('\0').unwrap_or((text, ""));
+        Some((base_url.parse().ok()?, Segment::from_stored(segment)))
     }
 }
 

@@ -1,10 +1,8 @@
-use std::sync::Arc;
-
 use super::{RedisStoreError, layout::Hash};
 use crate::{
     AccountSid, BaseUrl, CorrelationKey, MessageSid, MessageStatus, Timestamp,
     store::{
-        Attempts, EntryId, Failure, FailureKind, LeaseToken, LedgerEntry, LedgerStatus,
+        Attempts, EntryId, Failure, FailureKind, LeaseToken, LedgerEntry, LedgerStatus, Segment,
         TrackedMessage,
     },
 };
@@ -16,7 +14,7 @@ pub(super) type Place = [u8; 2];
 
 /// What every record has before the upper case of its SID.
 const FIXED: usize = 46;
-const LATEST: i64 = (1 << 48) - 1;
+pub(super) const LATEST: i64 = (1 << 48) - 1;
 
 pub(super) fn six(number: u64) -> [u8; 6] {
     let [_, _, rest @ ..] = number.to_be_bytes();
@@ -81,6 +79,7 @@ pub(super) fn pending(message: &TrackedMessage, account: Account, place: Place) 
 /// A record as it is at rest.
 #[derive(Debug)]
 pub(super) struct Record {
+    pub(super) key: CorrelationKey,
     order: u8,
     pub(super) sid: MessageSid,
     pub(super) sent_at: Timestamp,
@@ -103,8 +102,9 @@ pub(super) struct Queued {
 }
 
 impl Record {
-    pub(super) fn read(packed: &[u8]) -> Result<Self, RedisStoreError> {
-        Reader(packed).record().ok_or(RedisStoreError::unreadable("a message's record"))
+    /// Reads a record that lies under `hash`.
+    pub(super) fn read(hash: Hash, packed: &[u8]) -> Result<Self, RedisStoreError> {
+        Reader(packed).record(hash).ok_or(RedisStoreError::unreadable("a message's record"))
     }
 
     /// Newer ones are greater.
@@ -115,15 +115,16 @@ impl Record {
     pub(super) fn entry(
         &self,
         account: AccountSid,
-        place: &(BaseUrl, Option<Arc<str>>),
+        place: &(BaseUrl, Segment),
         (message_status, error_code): (Option<MessageStatus>, Option<u32>),
     ) -> LedgerEntry {
         LedgerEntry {
+            key: self.key,
             sid: self.sid,
             account,
             base_url: place.0.clone(),
             sent_at: self.sent_at,
-            label: place.1.clone(),
+            segment: place.1.clone(),
             status: self.status,
             message_status,
             error_code,
@@ -178,13 +179,15 @@ impl Reader<'_> {
         Some(Attempts::new(total, u32::try_from(self.number::<3>()?).ok()?))
     }
 
-    fn record(mut self) -> Option<Record> {
+    fn record(mut self, hash: Hash) -> Option<Record> {
         let [flags, order] = self.take()?;
         // Records of a later version say so in the upper bits.
         if flags >> 5 != 0 {
             return None;
         }
-        let _key: [u8; 12] = self.take()?;
+        let mut key = [0; 16];
+        key[..4].copy_from_slice(&hash);
+        key[4..].copy_from_slice(&self.take::<12>()?);
         let digits: [u8; 16] = self.take()?;
         let [a, b, c, d, e, f, g] = self.take()?;
         let sign = if a & 0x80 == 0 { 0 } else { 0xff };
@@ -220,7 +223,17 @@ impl Reader<'_> {
             }
         };
         let sid = MessageSid::unpack(&sid)?;
-        Some(Record { order, sid, sent_at, expires, account, place, status, queued })
+        Some(Record {
+            key: CorrelationKey::from_bytes(key),
+            order,
+            sid,
+            sent_at,
+            expires,
+            account,
+            place,
+            status,
+            queued,
+        })
     }
 
     fn failure(&mut self) -> Option<Failure> {
@@ -261,8 +274,9 @@ mod tests {
             assert_eq!(packed.len() - 4, length);
             // 1,789,000,000.124 seconds are over at 1,789,000,001.
             assert_eq!(packed[4 + 37..4 + 41], 1_789_000_001_u32.to_be_bytes());
-            let record = Record::read(&packed[4..]).unwrap();
-            assert_eq!((record.sid, record.sent_at), (message.sid, message.sent_at));
+            let record = Record::read(*b"0123", &packed[4..]).unwrap();
+            assert_eq!((record.key, record.sid), (message.key, message.sid));
+            assert_eq!(record.sent_at, message.sent_at);
             assert_eq!((record.account, record.place), ([1, 2, 3], [4, 5]));
             assert_eq!(record.status, LedgerStatus::Pending);
         }
@@ -272,8 +286,8 @@ mod tests {
     fn what_a_later_version_wrote_is_told_and_not_guessed() {
         let mut packed = pending(&message("SM0123456789abcdef0123456789abcdef"), [0; 3], [0; 2]);
         packed[4] |= 1 << 5;
-        assert!(Record::read(&packed[4..]).is_err());
-        assert!(Record::read(&[]).is_err());
+        assert!(Record::read([0; 4], &packed[4..]).is_err());
+        assert!(Record::read([0; 4], &[]).is_err());
     }
 
     #[test]

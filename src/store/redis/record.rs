@@ -10,7 +10,7 @@ use super::{
     packed,
     script::Op,
 };
-use crate::store::{RecordOutcome, TrackedMessage};
+use crate::store::{RecordOutcome, Segment, TrackedMessage};
 
 /// How often messages are claimed, at most, because others take their claims over.
 pub(super) const ATTEMPTS: usize = 16;
@@ -129,8 +129,10 @@ impl RedisStore {
             self.names.places.numbers(&self.connection, layout, origins.iter()).await?;
         if places.contains(&None) {
             warn!("there are too many labels; a message is recorded without");
-            let bare: Vec<Origin> =
-                messages.iter().map(|message| (message.base_url.clone(), None)).collect();
+            let bare: Vec<Origin> = messages
+                .iter()
+                .map(|message| (message.base_url.clone(), Segment::default()))
+                .collect();
             let bare = self.names.places.numbers(&self.connection, layout, bare.iter()).await?;
             for (place, bare) in places.iter_mut().zip(bare) {
                 *place = place.or(bare);
@@ -148,7 +150,7 @@ impl RedisStore {
 }
 
 fn origin(message: &TrackedMessage) -> Origin {
-    (message.base_url.clone(), message.label.clone())
+    (message.base_url.clone(), message.segment.clone())
 }
 
 /// A batch in runs in which no two items share a key. Items of a run are decided

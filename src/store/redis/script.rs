@@ -28,6 +28,9 @@ pub(super) enum Op {
     Statuses,
     DropStatuses,
     Notes,
+    /// What is in one place for all shards.
+    AddRollups,
+    Rollups,
     Names,
     Migrate,
 }
@@ -78,6 +81,8 @@ scripts! {
     Statuses = ["lib", "statuses"];
     DropStatuses = ["lib", "drop"];
     Notes = ["notes"];
+    AddRollups = ["add_rollups"];
+    Rollups = ["rollups"];
     Names = ["names"];
     Migrate = ["migrate"];
 }

@@ -95,8 +95,12 @@ impl RedisStore {
         }
         let mut outcomes = vec![StatusOutcome::Unknown; updates.len()];
         for (at, known) in own.into_iter().zip(self.statuses(layout, items.into_iter()).await?) {
-            let forward = known.is_none_or(|(status, _)| status < updates[at].status.code());
-            outcomes[at] = if forward { StatusOutcome::Updated } else { StatusOutcome::NotNewer };
+            let known = known.map(|(status, _)| status);
+            outcomes[at] = if known < Some(updates[at].status.code()) {
+                StatusOutcome::Updated { previous: known.and_then(MessageStatus::from_code) }
+            } else {
+                StatusOutcome::NotNewer
+            };
         }
         Ok(outcomes)
     }

@@ -107,6 +107,7 @@ mod notes;
 mod read;
 mod record;
 mod removal;
+mod rollups;
 mod schema;
 mod session;
 mod settle;
@@ -127,10 +128,11 @@ pub use self::{
 use self::{connection::Target, session::Session, worker::Queue};
 use super::{
     ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome,
-    Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resolution, Rollup,
+    RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome, StatusUpdate,
+    StoreCounts, StoreError, StoreFuture, TrackedMessage,
 };
-use crate::{CorrelationKeys, MessageSid};
+use crate::{CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in a SQLite file.
 ///
@@ -273,6 +275,23 @@ impl FeedbackStore for SqliteStore {
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {
         ask(&self.writer, sids, |session, items| session.resend(items))
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        let batch = batch.clone();
+        Box::pin(
+            async move { Ok(self.writer.ask(move |session| session.add_rollups(&batch)).await?) },
+        )
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        let read = move |session: &mut Session<'_>| session.rollups(resolution, from, to);
+        Box::pin(async move { Ok(self.reader.ask(read).await?) })
     }
 
     fn counts(&self) -> StoreFuture<'_, StoreCounts> {

@@ -12,12 +12,13 @@ use super::{
     statements::Query,
 };
 use crate::{
-    CorrelationKeys, MessageSid, MessageStatus, Timestamp,
-    store::{Failure, FailureKind, LedgerEntry, LedgerStatus, StoreCounts},
+    CorrelationKey, CorrelationKeys, MessageSid, MessageStatus, Timestamp,
+    store::{Failure, FailureKind, LedgerEntry, LedgerStatus, Segment, StoreCounts},
 };
 
 /// An entry whose names are still numbers.
 struct Line {
+    key: CorrelationKey,
     sid: MessageSid,
     account: i64,
     base_url: i64,
@@ -30,7 +31,9 @@ struct Line {
 
 fn line(row: &Row<'_>) -> Result<Line, SqliteError> {
     let sid = row.get_ref(0)?.as_blob().ok().and_then(MessageSid::unpack);
+    let key: [u8; 16] = row.get(15)?;
     Ok(Line {
+        key: CorrelationKey::from_bytes(key),
         sid: sid.ok_or(Problem::Unreadable { column: "tmf_message.sid" })?,
         account: row.get(1)?,
         base_url: row.get(2)?,
@@ -116,11 +119,12 @@ impl Session<'_> {
             None => None,
         };
         Ok(LedgerEntry {
+            key: line.key,
             sid: line.sid,
             account: self.names.accounts.name(line.account, statements)?,
             base_url: self.names.base_urls.name(line.base_url, statements)?,
             sent_at: line.sent_at,
-            label,
+            segment: label.map_or_else(Segment::default, Segment::from_stored),
             status: line.status,
             message_status: line.message_status,
             error_code: line.error_code,

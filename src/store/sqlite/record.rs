@@ -34,7 +34,7 @@ impl Session<'_> {
         let statements = &mut self.statements;
         let account = self.names.accounts.id(&message.account, statements)?;
         let base_url = self.names.base_urls.id(&message.base_url, statements)?;
-        let label = match &message.label {
+        let label = match message.segment.stored() {
             Some(label) => Some(self.names.labels.id(label, statements)?),
             None => None,
         };

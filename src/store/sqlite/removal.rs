@@ -42,6 +42,8 @@ impl Session<'_> {
         let now = self.now.as_millis();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.statements.execute(Query::DropNotes, [now, limit])?;
+        self.statements.execute(Query::DropRollups, [now, limit])?;
+        self.statements.execute(Query::DropWriters, [now])?;
         let mut dropped = self.remove_all(Query::Expired, [now, limit])?;
         let rest = limit.saturating_sub(i64::try_from(dropped).unwrap_or(i64::MAX));
         dropped += self.remove_all(Query::ExpiredDead, [now, rest])?;

@@ -19,7 +19,7 @@ pub(super) const DEAD: i64 = 2;
 pub(super) const QUEUED: i64 = 3;
 
 /// The version that this build writes.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 const MIGRATIONS: [Migration; VERSION as usize] = [
     // Remembering, confirming, delivering.
@@ -101,6 +101,27 @@ CREATE TABLE tmf_note (
     keep_until INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tmf_note_keep_until ON tmf_note (keep_until);
+",
+    },
+    // The counters of the report.
+    Migration {
+        compatible_from: 1,
+        sql: "
+CREATE TABLE tmf_rollup (
+    resolution INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    account BLOB NOT NULL,
+    segment TEXT NOT NULL,
+    counts TEXT NOT NULL,
+    keep_until INTEGER NOT NULL,
+    PRIMARY KEY (resolution, start, account, segment)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tmf_rollup_keep_until ON tmf_rollup (keep_until);
+CREATE TABLE tmf_rollup_writer (
+    writer INTEGER PRIMARY KEY,
+    sequence INTEGER NOT NULL,
+    keep_until INTEGER NOT NULL
+) STRICT;
 ",
     },
 ];

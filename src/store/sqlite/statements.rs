@@ -25,7 +25,7 @@ macro_rules! ledger {
             "SELECT m.sid, m.account, m.base_url, m.sent_at, m.label, m.state, ",
             "coalesce(o.confirmed_at, s.confirmed_at), s.settled_at, ",
             "coalesce(o.attempts, s.attempts), coalesce(o.not_found, s.not_found), ",
-            "s.failure, s.status, s.code, m.delivery, m.error_code FROM tmf_message m ",
+            "s.failure, s.status, s.code, m.delivery, m.error_code, m.key FROM tmf_message m ",
             "LEFT JOIN tmf_outbox o ON o.message = m.id AND m.state = 3 ",
             "LEFT JOIN tmf_settled s ON s.message = m.id AND m.state IN (1, 2) ",
             $rest
@@ -106,6 +106,20 @@ queries! {
     KeepNote = "INSERT INTO tmf_note (key, value, keep_until) VALUES (?1, ?2, ?3) \
         ON CONFLICT (key) DO UPDATE SET value = excluded.value, \
         keep_until = max(keep_until, excluded.keep_until)";
+    AddWriter = "INSERT INTO tmf_rollup_writer (writer, sequence, keep_until) VALUES (?1, ?2, ?3) \
+        ON CONFLICT (writer) DO UPDATE SET sequence = excluded.sequence, \
+        keep_until = max(keep_until, excluded.keep_until) WHERE sequence < excluded.sequence";
+    Rollup = "SELECT counts FROM tmf_rollup \
+        WHERE resolution = ?1 AND start = ?2 AND account = ?3 AND segment = ?4";
+    KeepRollup = "INSERT INTO tmf_rollup (resolution, start, account, segment, counts, keep_until) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET counts = excluded.counts, \
+        keep_until = max(keep_until, excluded.keep_until)";
+    Rollups = "SELECT start, account, segment, counts, keep_until FROM tmf_rollup \
+        WHERE resolution = ?1 AND start >= ?2 AND start < ?3";
+    DropRollups = "DELETE FROM tmf_rollup WHERE (resolution, start, account, segment) IN \
+        (SELECT resolution, start, account, segment FROM tmf_rollup \
+        WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
+    DropWriters = "DELETE FROM tmf_rollup_writer WHERE keep_until <= ?1";
     DropNotes = "DELETE FROM tmf_note WHERE key IN (SELECT key FROM tmf_note \
         WHERE keep_until <= ?1 ORDER BY keep_until LIMIT ?2)";
 

@@ -3,7 +3,10 @@
 use rusqlite::params;
 
 use super::{error::SqliteError, session::Session, statements::Query};
-use crate::store::{StatusOutcome, StatusUpdate};
+use crate::{
+    MessageStatus,
+    store::{StatusOutcome, StatusUpdate},
+};
 
 impl Session<'_> {
     pub(super) fn update_status(
@@ -27,6 +30,7 @@ impl Session<'_> {
             return Ok(StatusOutcome::NotNewer);
         }
         self.statements.execute(Query::SetDelivery, params![sid, status, update.error_code])?;
-        Ok(StatusOutcome::Updated)
+        let previous = known.and_then(MessageStatus::from_code);
+        Ok(StatusOutcome::Updated { previous })
     }
 }

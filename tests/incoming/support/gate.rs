@@ -1,11 +1,11 @@
 use tokio::sync::watch;
 use tower_message_feedback::{
-    CorrelationKeys, MessageSid,
+    CorrelationKeys, MessageSid, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
         LeaseRequest, LedgerEntry, MemoryStore, Note, NoteOutcome, RecordOutcome, ResendOutcome,
-        SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreFuture,
-        TrackedMessage,
+        Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, Settlement, StatusOutcome,
+        StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
     },
 };
 
@@ -106,6 +106,19 @@ impl FeedbackStore for GatedStore {
 
     fn notes<'a>(&'a self, keys: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Option<Vec<u8>>>> {
         self.inner.notes(keys)
+    }
+
+    fn add_rollups<'a>(&'a self, batch: &'a RollupBatch) -> StoreFuture<'a, RollupOutcome> {
+        self.inner.add_rollups(batch)
+    }
+
+    fn rollups(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> StoreFuture<'_, Vec<Rollup>> {
+        self.inner.rollups(resolution, from, to)
     }
 
     fn lookup<'a>(&'a self, ids: &'a [CorrelationKeys]) -> StoreFuture<'a, Vec<Vec<LedgerEntry>>> {

@@ -179,7 +179,7 @@ async fn a_create_that_was_abandoned_gets_its_sid_from_its_first_callback() {
     phone.world.reported(&[sid]).await;
     let entry = phone.entry(sid).await.expect("a tracked message");
     assert_eq!(entry.message_status, Some(Sent));
-    assert_eq!(entry.label.as_deref(), Some("login"));
+    assert_eq!(entry.label(), Some("login"));
     assert_eq!(entry.base_url, phone.world.server.base_url());
     assert_eq!(phone.statuses().recovered, 1);
     call_back(&phone.status(sid, "delivered")).await;

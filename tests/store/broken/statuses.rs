@@ -1,11 +1,12 @@
-//! Faults of statuses and notes.
+//! Faults of statuses, notes and counters.
 
 use std::time::Duration;
 
 use tower_message_feedback::{
-    CorrelationKeys,
+    CorrelationKeys, Timestamp,
     store::{
-        FeedbackStore, LedgerEntry, LedgerStatus, Note, NoteOutcome, StatusOutcome, StatusUpdate,
+        Counts, FeedbackStore, LedgerEntry, LedgerStatus, Note, NoteOutcome, Resolution, Rollup,
+        RollupBatch, RollupOutcome, StatusOutcome, StatusUpdate,
     },
 };
 
@@ -31,6 +32,7 @@ impl BrokenStore {
 
     async fn update_one(&self, mut update: StatusUpdate) -> Answer<StatusOutcome> {
         use StatusOutcome::{NotNewer, Unknown, Updated};
+        const UPDATED: StatusOutcome = Updated { previous: None };
         let known = self.memory.by_sid(&[update.sid]).await?.remove(0);
         match self.fault {
             StatusIsTakenFromAnyAccount => {
@@ -46,10 +48,12 @@ impl BrokenStore {
         let told = match self.fault {
             StatusGoesBack if outcome != Unknown => Some(told),
             StatusOfTheSameKindReplaces if before.is_some_and(|(s, _)| s == told.0) => Some(told),
-            CodeOutlivesItsStatus if outcome == Updated => {
+            CodeOutlivesItsStatus if matches!(outcome, Updated { .. }) => {
                 Some((told.0, told.1.or(before.and_then(|(_, code)| code))))
             }
-            StatusOfTheSameKindReplaces | StatusSurvivesForgetting if outcome == Updated => {
+            StatusOfTheSameKindReplaces | StatusSurvivesForgetting
+                if matches!(outcome, Updated { .. }) =>
+            {
                 Some(told)
             }
             _ => None,
@@ -57,7 +61,14 @@ impl BrokenStore {
         if let Some(told) = told {
             seen.told.insert(update.sid, told);
         }
-        Ok(if self.has(NotNewerSaysUpdated) && outcome == NotNewer { Updated } else { outcome })
+        Ok(match outcome {
+            NotNewer if self.has(NotNewerSaysUpdated) => UPDATED,
+            Updated { .. } if self.has(UpdatedForgetsWhatWas) => UPDATED,
+            Updated { .. } if self.has(UpdatedTellsWhatIs) => {
+                Updated { previous: Some(update.status) }
+            }
+            outcome => outcome,
+        })
     }
 
     /// What the fault shows of how far a message was delivered.
@@ -109,5 +120,63 @@ impl BrokenStore {
             _ => {}
         }
         Ok(notes)
+    }
+
+    pub(super) async fn add_rollups_(&self, batch: &RollupBatch) -> Answer<RollupOutcome> {
+        self.see_the_time(Duration::ZERO);
+        let mut batch = batch.clone();
+        match self.fault {
+            RollupsRepeat => {
+                let mut seen = self.seen();
+                seen.batches += 1;
+                batch.sequence = seen.batches;
+            }
+            RollupsHaveOneWriter => batch.writer = 0,
+            RollupsLoseTheSegment => {
+                batch.rollups.iter_mut().for_each(|rollup| rollup.segment = "one".into());
+            }
+            RollupsLoseTheAccount => {
+                let first = batch.rollups.first().map(|rollup| rollup.account);
+                for rollup in &mut batch.rollups {
+                    rollup.account = first.unwrap_or(rollup.account);
+                }
+            }
+            RollupsEndEarly => {
+                for rollup in &mut batch.rollups {
+                    rollup.keep_until = rollup.keep_until - Duration::from_secs(2);
+                }
+            }
+            RollupsLoseTheirLast => drop(batch.rollups.pop()),
+            RollupsAreUnsigned => {
+                for rollup in &mut batch.rollups {
+                    let positive = rollup.counts.codes().iter().filter(|(_, count)| *count > 0);
+                    rollup.counts = Counts::from_codes(positive.copied());
+                }
+            }
+            _ => {}
+        }
+        self.memory.add_rollups(&batch).await
+    }
+
+    pub(super) async fn rollups_(
+        &self,
+        resolution: Resolution,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Answer<Vec<Rollup>> {
+        let (from, to) = match self.fault {
+            RollupsIncludeTheEnd => (from, to + Duration::from_millis(1)),
+            RollupsExcludeTheBeginning => (from + Duration::from_millis(1), to),
+            _ => (from, to),
+        };
+        let mut rollups = self.memory.rollups(resolution, from, to).await?;
+        if self.has(RollupsMixHoursAndDays) {
+            for other in [Resolution::Hour, Resolution::Day] {
+                if other != resolution {
+                    rollups.extend(self.memory.rollups(other, from, to).await?);
+                }
+            }
+        }
+        Ok(rollups)
     }
 }

@@ -11,8 +11,9 @@ use tower_message_feedback::{
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
         LeaseAnswer, LeaseRequest, LeaseToken, LedgerEntry, LedgerStatus, MemoryStore, Note,
-        NoteOutcome, RecordOutcome, ResendOutcome, SettleOutcome, Settlement, StatusOutcome,
-        StatusUpdate, StoreCounts, StoreError, StoreFuture, TrackedMessage,
+        NoteOutcome, RecordOutcome, ResendOutcome, Resolution, Rollup, RollupBatch, RollupOutcome,
+        Segment, SettleOutcome, Settlement, StatusOutcome, StatusUpdate, StoreCounts, StoreError,
+        StoreFuture, TrackedMessage,
         conformance::{Settings, Subject},
     },
 };
@@ -53,6 +54,7 @@ pub(super) struct Seen {
     pub(super) resent: Vec<MessageSid>,
     pub(super) told: HashMap<MessageSid, (MessageStatus, Option<u32>)>,
     pub(super) latest: Option<Timestamp>,
+    pub(super) batches: i64,
 }
 
 pub(super) type Answer<T> = Result<T, StoreError>;
@@ -174,7 +176,7 @@ impl BrokenStore {
     pub(super) fn altered(&self, message: &TrackedMessage) -> TrackedMessage {
         let mut message = message.clone();
         match self.fault {
-            LosesLabels => message.label = None,
+            LosesLabels => message.segment = Segment::default(),
             LosesBaseUrls => message.base_url = BaseUrl::default(),
             LosesAccounts => {
                 message.account = "AC00000000000000000000000000000000".parse().expect("a SID");

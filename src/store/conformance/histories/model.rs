@@ -80,11 +80,12 @@ impl Message {
 
     pub(super) fn ledger_entry(&self) -> LedgerEntry {
         LedgerEntry {
+            key: self.tracked.key,
             sid: self.tracked.sid,
             account: self.tracked.account,
             base_url: self.tracked.base_url.clone(),
             sent_at: self.tracked.sent_at,
-            label: self.tracked.label.clone(),
+            segment: self.tracked.segment.clone(),
             status: self.status,
             message_status: self.delivery.map(|(status, _)| status),
             error_code: self.delivery.and_then(|(_, code)| code),
@@ -117,11 +118,12 @@ impl Model {
         let Some(message) = message.filter(|m| m.tracked.account == update.account) else {
             return StatusOutcome::Unknown;
         };
-        if message.delivery.is_some_and(|(status, _)| status >= update.status) {
+        let previous = message.delivery.map(|(status, _)| status);
+        if previous >= Some(update.status) {
             return StatusOutcome::NotNewer;
         }
         message.delivery = Some((update.status, update.error_code));
-        StatusOutcome::Updated
+        StatusOutcome::Updated { previous }
     }
 
     /// A confirmed message's status may go before it.

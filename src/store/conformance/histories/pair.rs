@@ -13,7 +13,7 @@ use crate::{
     BaseUrl, MessageSid, Timestamp,
     store::{
         Attempts, ConfirmOutcome, ConfirmTarget, EntryId, ForgetTarget, LeaseRequest, LeaseToken,
-        RecordOutcome, ResendOutcome, Resends, SettleOutcome, Settlement, StatusUpdate,
+        RecordOutcome, ResendOutcome, Resends, Segment, SettleOutcome, Settlement, StatusUpdate,
         TrackedMessage,
         conformance::{
             fixture::{Fixture, LEASE, seconds},
@@ -93,7 +93,9 @@ impl Pair {
             now + seconds(record.sent_in),
             now + seconds(record.lives),
         );
-        tracked.label = (n % 3 > 0).then(|| format!("label {n}").into());
+        if n % 3 > 0 {
+            tracked.segment = Segment::from(format!("label {n}").as_str());
+        }
         tracked
     }
 

@@ -59,7 +59,21 @@ over_notes AS MATERIALIZED (
     ORDER BY n.keep_until LIMIT $3::int8
     FOR UPDATE SKIP LOCKED
 ),
-gone_notes AS (DELETE FROM @schema@.note n USING over_notes o WHERE n.key = o.key)
+gone_notes AS (DELETE FROM @schema@.note n USING over_notes o WHERE n.key = o.key),
+over_rollups AS MATERIALIZED (
+    SELECT r.resolution, r.start, r.account, r.segment FROM @schema@.rollup r
+    WHERE r.keep_until <= (SELECT now FROM clock)
+    ORDER BY r.keep_until LIMIT $3::int8
+    FOR UPDATE SKIP LOCKED
+),
+gone_rollups AS (
+    DELETE FROM @schema@.rollup r USING over_rollups o
+    WHERE (r.resolution, r.start, r.account, r.segment)
+        = (o.resolution, o.start, o.account, o.segment)
+),
+gone_writers AS (
+    DELETE FROM @schema@.rollup_writer w WHERE w.keep_until <= (SELECT now FROM clock)
+)
 SELECT (SELECT count(*) FROM gone), (SELECT count(*) FROM pending) = (SELECT count(*) FROM over)
     AND (SELECT count(*) FROM pending) < $3::int8, c.now
 FROM relaxed CROSS JOIN clock c

@@ -1,0 +1,191 @@
+use std::{
+    ops::Range,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    AccountSid, Channel, Country, MessagingServiceSid, Timestamp,
+    store::{Resolution, Segment},
+};
+
+/// What a report is about: a time, and perhaps one country, label, channel, service or
+/// account of many.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_message_feedback::{Country, report::ReportQuery};
+///
+/// let country: Country = "DE".parse()?;
+/// let query = ReportQuery::last(Duration::from_secs(7 * 24 * 60 * 60))
+///     .country(country)
+///     .label("login");
+/// # Ok::<(), tower_message_feedback::InvalidCountry>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct ReportQuery {
+    time: Time,
+    resolution: Option<Resolution>,
+    pub(super) filter: Filter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Time {
+    Last(Duration),
+    Between(Timestamp, Timestamp),
+}
+
+/// Of each dimension the one value to keep, `Some(None)` for messages without one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Filter {
+    pub(super) country: Option<Option<Country>>,
+    pub(super) label: Option<Option<Box<str>>>,
+    pub(super) channel: Option<Option<Channel>>,
+    pub(super) messaging_service: Option<Option<MessagingServiceSid>>,
+    pub(super) account: Option<AccountSid>,
+}
+
+impl ReportQuery {
+    /// Messages sent in the last hours or days, the hour or day that is not over included.
+    pub fn last(time: Duration) -> Self {
+        Self::of(Time::Last(time))
+    }
+
+    /// Messages sent from `from` on and before `to`, in whole hours or days of UTC: the
+    /// one that `from` is in, and that in which the last moment before `to` is, are
+    /// counted as a whole.
+    pub fn between(from: SystemTime, to: SystemTime) -> Self {
+        Self::of(Time::Between(from.into(), to.into()))
+    }
+
+    fn of(time: Time) -> Self {
+        Self { time, resolution: None, filter: Filter::default() }
+    }
+
+    /// By the hour or by the day. By default it is the hour for up to three days, as far
+    /// back as hours are kept, and else the day.
+    pub fn resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = Some(resolution);
+        self
+    }
+
+    /// Messages to one country; `None` for those of which it is not known.
+    pub fn country(mut self, country: impl Into<Option<Country>>) -> Self {
+        self.filter.country = Some(country.into());
+        self
+    }
+
+    /// Messages with one label; an empty one stands for those without.
+    pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
+        self.filter.label = Some(Some(label.into()).filter(|label: &Box<str>| !label.is_empty()));
+        self
+    }
+
+    /// Messages through one channel; `None` for those of which it is not known.
+    pub fn channel(mut self, channel: impl Into<Option<Channel>>) -> Self {
+        self.filter.channel = Some(channel.into());
+        self
+    }
+
+    /// Messages of one Messaging Service; `None` for those that a number sent.
+    pub fn messaging_service(mut self, service: impl Into<Option<MessagingServiceSid>>) -> Self {
+        self.filter.messaging_service = Some(service.into());
+        self
+    }
+
+    /// Messages of one account.
+    pub fn account(mut self, account: AccountSid) -> Self {
+        self.filter.account = Some(account);
+        self
+    }
+
+    /// The resolution, and when the first period begins and the last one ends.
+    pub(super) fn periods(
+        &self,
+        now: Timestamp,
+        hours_kept: Duration,
+    ) -> (Resolution, Timestamp, Timestamp) {
+        const FINE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+        const MOST: Duration = Duration::from_secs(20 * 366 * 24 * 60 * 60);
+        let end = |resolution: Resolution, at: Timestamp| {
+            let start = resolution.start(at);
+            if start == at { at } else { start + resolution.period() }
+        };
+        let (from, to) = match self.time {
+            Time::Last(time) => (now - time, now),
+            Time::Between(from, to) => (from, to),
+        };
+        let resolution = self.resolution.unwrap_or_else(|| {
+            let is_fine = to.since(from) <= FINE && now.since(from) <= hours_kept;
+            if is_fine { Resolution::Hour } else { Resolution::Day }
+        });
+        match self.time {
+            // The period that is not over is one of them.
+            Time::Last(time) => {
+                let to = resolution.start(now) + resolution.period();
+                let from = (to - time.min(MOST)).min(to - resolution.period());
+                (resolution, end(resolution, from), to)
+            }
+            Time::Between(..) => {
+                let to = end(resolution, to);
+                let from = resolution.start(from).min(to).max(to - MOST);
+                (resolution, resolution.start(from), to)
+            }
+        }
+    }
+}
+
+impl From<Duration> for ReportQuery {
+    fn from(time: Duration) -> Self {
+        Self::last(time)
+    }
+}
+
+impl From<Range<SystemTime>> for ReportQuery {
+    fn from(time: Range<SystemTime>) -> Self {
+        Self::between(time.start, time.end)
+    }
+}
+
+impl Filter {
+    pub(super) fn passes(&self, account: AccountSid, segment: &Segment) -> bool {
+        let of = segment.dimensions();
+        let is = |wanted: Option<bool>| wanted.unwrap_or(true);
+        is(self.account.map(|wanted| wanted == account))
+            && is(self.country.map(|wanted| wanted == of.country))
+            && is(self.channel.map(|wanted| wanted == of.channel))
+            && is(self.messaging_service.map(|wanted| wanted == of.messaging_service))
+            && is(self.label.as_ref().map(|wanted| wanted.as_deref() == segment.label()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: u64 = 3600;
+
+    fn periods(query: &ReportQuery) -> (Resolution, i64, i64) {
+        // Half past ten on the third of January 1970.
+        let now = Timestamp::from_millis((2 * 24 * 3600 + 10 * 3600 + 1800) * 1000);
+        let (resolution, from, to) = query.periods(now, Duration::from_secs(14 * 24 * HOUR));
+        (resolution, from.as_millis() / 3_600_000, to.as_millis() / 3_600_000)
+    }
+
+    #[test]
+    fn the_last_day_has_24_hours_and_the_last_week_seven_days() {
+        use Resolution::{Day, Hour};
+        let last = |hours| ReportQuery::last(Duration::from_secs(hours * HOUR));
+        assert_eq!(periods(&last(24)), (Hour, 35, 59));
+        assert_eq!(periods(&last(1)), (Hour, 58, 59));
+        assert_eq!(periods(&last(0)), (Hour, 58, 59));
+        assert_eq!(periods(&last(7 * 24)), (Day, -4 * 24, 3 * 24));
+        assert_eq!(periods(&last(24).resolution(Day)), (Day, 2 * 24, 3 * 24));
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(periods(&(at(HOUR)..at(3 * HOUR)).into()), (Hour, 1, 3));
+        assert_eq!(periods(&(at(HOUR + 1)..at(3 * HOUR + 1)).into()), (Hour, 1, 4));
+        assert_eq!(periods(&(at(3 * HOUR)..at(HOUR)).into()), (Hour, 1, 1));
+        let (_, from, to) = periods(&last(u64::MAX / HOUR));
+        assert!(from < to && from > -20 * 367 * 24);
+    }
+}
