@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test, the lints and the documentation. Needs stable Rust, for the
 # stores PostgreSQL, PgBouncer and Redis, for the pages of an example Chromium with
-# its driver, and for signatures Twilio's SDK for Python. Says what is missing; all
+# its driver and axe-core, and for signatures Twilio's SDK for Python. Says what is missing; all
 # but Rust, a C compiler and Python it installs itself where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +16,7 @@ has_postgres() {
 has_redis() { [[ -x ${TMF_REDIS_SERVER:-} ]] || has redis-server || has valkey-server; }
 has_redis_cli() { has redis-cli || has valkey-cli; }
 packages=()
+has npm || packages+=(npm)
 has chromium && has chromedriver || packages+=(chromium chromium-driver)
 has_postgres || packages+=(postgresql)
 has pgbouncer || packages+=(pgbouncer)
@@ -35,6 +36,14 @@ if ! compgen -G "$sdk/twilio-*.whl" >/dev/null && has python3; then
         --only-binary :all: --dest "$sdk" twilio==9.13.0 || true
 fi
 
+axe=$target/axe-core
+# What examines pages for people who cannot see, hear or point.
+if [[ ! -e $axe/axe.min.js ]] && has npm; then
+    mkdir -p "$axe"
+    npm pack --silent --pack-destination "$axe" axe-core@4.10.3 >/dev/null &&
+        tar -xzf "$axe/axe-core-4.10.3.tgz" -C "$axe" --strip-components=1 package/axe.min.js || true
+fi
+
 missing=()
 has cargo || missing+=("cargo (https://rustup.rs)")
 cargo fmt --version >/dev/null 2>&1 || missing+=("rustfmt (rustup component add rustfmt)")
@@ -50,6 +59,7 @@ has_redis && has_redis_cli || missing+=("Redis (apt-get install redis-server)")
 has python3 || missing+=("Python 3 (apt-get install python3 python3-pip)")
 compgen -G "$sdk/twilio-*.whl" >/dev/null ||
     missing+=("Twilio's SDK (python3 -m pip download --no-deps --dest $sdk twilio==9.13.0)")
+[[ -e $axe/axe.min.js ]] || missing+=("axe-core (npm pack axe-core, and its axe.min.js to $axe)")
 # The tests' servers die with them.
 has setpriv || missing+=("setpriv (apt-get install util-linux)")
 if ((${#missing[@]})); then

@@ -65,14 +65,20 @@
 //! [`ProvideFeedbackLayer::label`]: crate::ProvideFeedbackLayer::label
 //! [`report_labels`]: crate::MessageFeedbackBuilder::report_labels
 
+#[cfg(feature = "axum")]
+mod country_names;
 mod csv;
 mod funnel;
 mod json;
 mod model;
+#[cfg(feature = "axum")]
+mod page;
 mod query;
 mod watch;
 
 use self::model::Gathered;
+#[cfg(feature = "axum")]
+pub use self::page::ReportPage;
 pub use self::{
     funnel::{Funnel, Rate},
     model::{Group, Outbox, Period, Report},

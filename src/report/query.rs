@@ -43,6 +43,8 @@ pub(super) struct Filter {
     pub(super) channel: Option<Option<Channel>>,
     pub(super) messaging_service: Option<Option<MessagingServiceSid>>,
     pub(super) account: Option<AccountSid>,
+    /// Nothing passes.
+    pub(super) is_empty: bool,
 }
 
 impl ReportQuery {
@@ -151,7 +153,8 @@ impl Filter {
     pub(super) fn passes(&self, account: AccountSid, segment: &Segment) -> bool {
         let of = segment.dimensions();
         let is = |wanted: Option<bool>| wanted.unwrap_or(true);
-        is(self.account.map(|wanted| wanted == account))
+        !self.is_empty
+            && is(self.account.map(|wanted| wanted == account))
             && is(self.country.map(|wanted| wanted == of.country))
             && is(self.channel.map(|wanted| wanted == of.channel))
             && is(self.messaging_service.map(|wanted| wanted == of.messaging_service))

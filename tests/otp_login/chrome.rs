@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::support::soon;
 
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
 pub struct Chrome {
     client: reqwest::Client,
     /// Where the commands to the session go (W3C WebDriver).
@@ -26,6 +27,7 @@ pub struct Chrome {
     _driver: Child,
 }
 
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
 impl Chrome {
     /// Runs `test` in a browser that ends with it, also if it panics.
     pub async fn run(name: &str, test: impl AsyncFnOnce(&Chrome)) {
@@ -105,6 +107,17 @@ impl Chrome {
         self.cdp("Emulation.setDeviceMetricsOverride", screen).await;
         let scheme = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
         self.cdp("Emulation.setEmulatedMedia", scheme).await;
+    }
+
+    /// Whether pages may run scripts of their own.
+    pub async fn scripting(&self, enabled: bool) {
+        let disabled = json!({ "value": !enabled });
+        self.cdp("Emulation.setScriptExecutionDisabled", disabled).await;
+    }
+
+    /// What a script calls back, its last argument, with.
+    pub async fn call(&self, script: &str) -> Value {
+        self.command("/execute/async", json!({ "script": script, "args": [] })).await
     }
 
     /// What the console was told; an error that a page ran into is among it.

@@ -1,0 +1,61 @@
+//! What one request asks for, before a report is made of it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    names::Names,
+    parameters::{NONE, Parameters},
+};
+use crate::{Channel, Country, MessageFeedback, report::model::Gathered, store::StoreError};
+
+pub(super) struct Asked {
+    pub(super) gathered: Gathered,
+    pub(super) names: Names,
+    pub(super) choices: Choices,
+}
+
+/// What there is to choose among, whatever is chosen.
+#[derive(Default)]
+pub(super) struct Choices {
+    pub(super) countries: BTreeSet<Option<Country>>,
+    pub(super) labels: BTreeSet<Option<Box<str>>>,
+    pub(super) channels: BTreeSet<Option<Channel>>,
+}
+
+pub(super) async fn asked(
+    feedback: &MessageFeedback,
+    parameters: &Parameters,
+) -> Result<Asked, StoreError> {
+    let mut gathered = feedback.gathered(parameters.query()).await?;
+    let mut names = Names::new(parameters.shows_sids);
+    let mut choices = Choices::default();
+    let filter = &mut gathered.filter;
+    let (account, service) = (parameters.account.as_deref(), parameters.service.as_deref());
+    if service == Some(NONE) {
+        filter.messaging_service = Some(None);
+    }
+    for rollup in &gathered.rollups {
+        let of = rollup.segment.dimensions();
+        choices.countries.insert(of.country);
+        choices.channels.insert(of.channel);
+        if !choices.labels.iter().any(|label| label.as_deref() == rollup.segment.label()) {
+            choices.labels.insert(rollup.segment.label().map(Box::from));
+        }
+        let sid = rollup.account.to_string();
+        names.add(feedback, &sid);
+        if account.is_some_and(|name| names.is(name, &sid)) {
+            filter.account = Some(rollup.account);
+        }
+        if let Some(of) = of.messaging_service {
+            let sid = of.to_string();
+            names.add(feedback, &sid);
+            if service.is_some_and(|name| names.is(name, &sid)) {
+                filter.messaging_service = Some(Some(of));
+            }
+        }
+    }
+    // What is unknown has no messages.
+    filter.is_empty = account.is_some() && filter.account.is_none()
+        || service.is_some() && filter.messaging_service.is_none();
+    Ok(Asked { gathered, names, choices })
+}

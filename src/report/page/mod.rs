@@ -1,0 +1,245 @@
+//! The report for a browser: as a page, as JSON and as CSV.
+
+mod answer;
+mod asked;
+mod chart;
+mod dead_letters;
+mod document;
+mod groups;
+mod html;
+mod names;
+mod parameters;
+mod same_origin;
+
+use std::collections::HashMap;
+
+use axum::{
+    Router,
+    body::to_bytes,
+    extract::{OriginalUri, Request, State},
+    response::Response,
+    routing::{get, post},
+};
+use http::{HeaderValue, StatusCode, Uri, header};
+
+use self::{
+    answer::{TEXT, answer, failed, refused},
+    asked::asked,
+    document::Document,
+    parameters::{Invalid, Parameters, pairs},
+    same_origin::is_same_origin,
+};
+use super::csv;
+use crate::{MessageFeedback, store::StoreError};
+
+impl MessageFeedback {
+    /// The report's page, with `report.json` and `report.csv` beside it, as a router to nest
+    /// where the application lets its operators in: it asks nobody who they are.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use axum::{extract::Request, middleware::{self, Next}, response::Response};
+    /// # use tower_message_feedback::{Credentials, MessageFeedback};
+    /// # async fn operators_only(request: Request, next: Next) -> Response { next.run(request).await }
+    /// # let feedback = MessageFeedback::builder()
+    /// #     .credentials(Credentials::auth_token("AC0123456789abcdef0123456789abcdef", "secret")?)
+    /// #     .build()?;
+    /// let app: axum::Router = axum::Router::new()
+    ///     .nest("/admin/report", feedback.report_router())
+    ///     .layer(middleware::from_fn(operators_only));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// The page needs no script and loads nothing from elsewhere; its
+    /// `Content-Security-Policy` allows neither. Its links are relative, so it may stand
+    /// under any path, also behind a proxy that changes it. It shows no number, no id, and
+    /// a SID only where one asks for SIDs; `report.json` and `report.csv` have the SIDs of
+    /// accounts and Messaging Services.
+    ///
+    /// Its query says what it shows, that of `report.json` and `report.csv` too:
+    ///
+    /// | parameter | |
+    /// |---|---|
+    /// | `range` | `24h` (by default), `3d`, `7d`, `30d`, `90d`, `365d` |
+    /// | `from`, `to` | instead: days (`2026-11-26`) or times in RFC 3339 |
+    /// | `country` | two letters, or `none` where it is not known |
+    /// | `label` | one label; empty for messages without |
+    /// | `channel` | `sms`, `mms`, `whatsapp`, `rcs`, `messenger`, or `none` |
+    /// | `service`, `account` | a SID, or what the page shows for it; `none` for no service |
+    ///
+    /// Its one action is a button that sends a dead letter again. It takes it from the page
+    /// itself alone, by what every browser says of a form's origin (`Sec-Fetch-Site`, or
+    /// else `Origin`). [`report_page`](Self::report_page) can switch it off.
+    pub fn report_router<S>(&self) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        self.report_page().into_router()
+    }
+
+    /// The same, to be configured.
+    pub fn report_page(&self) -> ReportPage {
+        ReportPage { feedback: self.clone(), can_resend: true }
+    }
+}
+
+/// The report's page, made by [`MessageFeedback::report_page`].
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ReportPage {
+    feedback: MessageFeedback,
+    can_resend: bool,
+}
+
+impl ReportPage {
+    /// Whether a dead letter can be sent again from the page: it can by default.
+    pub fn resend(mut self, allowed: bool) -> Self {
+        self.can_resend = allowed;
+        self
+    }
+
+    /// The router: see [`MessageFeedback::report_router`].
+    pub fn into_router<S>(self) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        let mut router = Router::new()
+            .route("/", get(page))
+            .route("/report.json", get(report_json))
+            .route("/report.csv", get(report_csv))
+            .route("/report.css", get(style));
+        if self.can_resend {
+            router = router.route("/resend", post(resend));
+        }
+        router.with_state(self)
+    }
+}
+
+async fn page(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
+    let ReportPage { feedback, can_resend } = state;
+    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
+        Ok(parameters) => parameters,
+        Err(invalid) => return refused(&invalid),
+    };
+    let made = async {
+        let asked = asked(&feedback, &parameters).await?;
+        let outbox = feedback.shared().report_counts().await?;
+        let letters = feedback.dead_letters(None, dead_letters::SHOWN).await?;
+        Ok::<_, StoreError>((asked, outbox, letters))
+    };
+    let Ok((asked, outbox, letters)) = made.await else { return failed() };
+    let document = Document {
+        feedback: &feedback,
+        report: &asked.gathered.report(outbox.into()),
+        choices: &asked.choices,
+        names: &asked.names,
+        parameters: &parameters,
+        dead_letters: &letters,
+        base: &base(&uri),
+        can_resend,
+    };
+    answer(StatusCode::OK, "text/html; charset=utf-8", document.html())
+}
+
+async fn report_json(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
+    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
+        Ok(parameters) => parameters,
+        Err(invalid) => return refused(&invalid),
+    };
+    let made = async {
+        let asked = asked(&state.feedback, &parameters).await?;
+        let outbox = state.feedback.shared().report_counts().await?;
+        Ok::<_, StoreError>(asked.gathered.report(outbox.into()))
+    };
+    let json = made.await.ok().and_then(|report| serde_json::to_string(&report).ok());
+    json.map_or_else(failed, |json| answer(StatusCode::OK, "application/json", json))
+}
+
+async fn report_csv(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
+    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
+        Ok(parameters) => parameters,
+        Err(invalid) => return refused(&invalid),
+    };
+    let Ok(asked) = asked(&state.feedback, &parameters).await else { return failed() };
+    let csv = csv::csv(&asked.gathered);
+    let mut response = answer(StatusCode::OK, "text/csv; charset=utf-8; header=present", csv);
+    response.headers_mut().insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_static("attachment; filename=\"otp-conversion.csv\""),
+    );
+    response
+}
+
+async fn style() -> Response {
+    let css = include_str!("report.css").to_owned();
+    let mut response = answer(StatusCode::OK, "text/css; charset=utf-8", css);
+    let day = HeaderValue::from_static("max-age=86400");
+    response.headers_mut().insert(header::CACHE_CONTROL, day);
+    response
+}
+
+async fn resend(State(state): State<ReportPage>, request: Request) -> Response {
+    const LONGEST_FORM: usize = 16 * 1024;
+    let (parts, body) = request.into_parts();
+    if !is_same_origin(&parts.headers, &parts.uri) {
+        let words = "This form was not sent from the report's own page.\n";
+        return answer(StatusCode::FORBIDDEN, TEXT, words.to_owned());
+    }
+    let Ok(form) = to_bytes(body, LONGEST_FORM).await else {
+        return refused(&Invalid("reference"));
+    };
+    let form: HashMap<String, String> = pairs(&String::from_utf8_lossy(&form)).collect();
+    let of = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let Ok(resent) = dead_letters::resend(&state.feedback, of("reference")).await else {
+        return failed();
+    };
+    let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path());
+    let page = page_from_form(path, of("slash") == "1");
+    // Read and written again: a form cannot bring anything else into the header.
+    let back = Parameters::read(of("back")).unwrap_or_default().to_query();
+    let resent = u8::from(resent);
+    let location = format!("{page}?{back}&resent={resent}#dead-letters");
+    let mut response = answer(StatusCode::SEE_OTHER, TEXT, String::new());
+    if let Ok(location) = HeaderValue::try_from(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// What links on the page begin with that lead beside it: its path may end with a slash
+/// or not.
+fn base(uri: &Uri) -> String {
+    match uri.path().rsplit_once('/') {
+        Some((_, "")) | None => String::new(),
+        Some((_, last)) => format!("{last}/"),
+    }
+}
+
+/// The page, as a link from where the form goes.
+fn page_from_form(path: &str, has_slash: bool) -> String {
+    let of_page = path.strip_suffix("/resend").unwrap_or_default();
+    match of_page.rsplit_once('/') {
+        Some((_, last)) if !has_slash && !last.is_empty() => format!("../{last}"),
+        _ => "./".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_lead_beside_the_page_and_back() {
+        for (page, beside, form, back) in [
+            ("/", "", "/resend", "./"),
+            ("/report", "report/", "/report/resend", "../report"),
+            ("/report/", "", "/report/resend", "./"),
+            ("/a/b/report", "report/", "/a/b/report/resend", "../report"),
+        ] {
+            assert_eq!(base(&page.parse().unwrap()), beside);
+            assert_eq!(page_from_form(form, beside.is_empty()), back);
+        }
+    }
+}

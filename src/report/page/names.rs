@@ -1,0 +1,42 @@
+//! What stands for a SID on the page.
+
+use std::{collections::HashMap, fmt::Write};
+
+use crate::{CorrelationId, MessageFeedback};
+
+/// SIDs, if one asks for them, or else a few digits of a keyed hash.
+pub(super) struct Names {
+    shows_sids: bool,
+    references: HashMap<String, String>,
+}
+
+impl Names {
+    pub(super) fn new(shows_sids: bool) -> Self {
+        Self { shows_sids, references: HashMap::new() }
+    }
+
+    /// Learns what stands for a SID.
+    pub(super) fn add(&mut self, feedback: &MessageFeedback, sid: &str) {
+        if self.references.contains_key(sid) {
+            return;
+        }
+        let id = CorrelationId::new(format!("report {sid}"));
+        let mut reference = String::new();
+        if let Some(keys) = feedback.shared().keyring.keys(&id) {
+            for byte in &keys.current.as_bytes()[..4] {
+                let _ = write!(reference, "{byte:02x}");
+            }
+        }
+        self.references.insert(sid.to_owned(), reference);
+    }
+
+    pub(super) fn of(&self, sid: &str) -> String {
+        let hidden = if self.shows_sids { None } else { self.references.get(sid) };
+        hidden.map_or_else(|| sid.to_owned(), Clone::clone)
+    }
+
+    /// Whether `name` is `sid` itself or stands for it.
+    pub(super) fn is(&self, name: &str, sid: &str) -> bool {
+        name == sid || self.references.get(sid).is_some_and(|reference| reference == name)
+    }
+}
