@@ -26,6 +26,9 @@ const BATCH: usize = 64;
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// How long counts wait in memory: what a crash may lose of them.
 const FLUSH: Duration = Duration::from_secs(1);
+/// How often what stands is told to who measures.
+#[cfg(feature = "metrics")]
+const GAUGES: Duration = Duration::from_secs(10);
 const EXPIRE: Duration = Duration::from_secs(30);
 const EXPIRE_BATCH: usize = 1_000;
 
@@ -36,6 +39,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut look_at: Option<Timestamp> = None;
     let mut expire_at = shared.clock.now() + EXPIRE;
     let mut flushes = Flushes::default();
+    #[cfg(feature = "metrics")]
+    let mut gauge_at = shared.clock.now();
+    #[cfg(feature = "metrics")]
+    super::metrics::describe();
     loop {
         // Enrolled before the look at the queues, so that no change is missed.
         let mut changed = pin!(shared.deferred.changed());
@@ -72,6 +79,11 @@ pub(super) async fn run(shared: Arc<Shared>) {
             shared.retry_statuses(now).await;
         }
         flushes.run(&shared, now).await;
+        #[cfg(feature = "metrics")]
+        if gauge_at <= now {
+            shared.set_gauges().await;
+            gauge_at = shared.clock.now() + GAUGES;
+        }
         if expire_at <= now {
             let full = matches!(
                 shared.patiently(shared.store.expire(EXPIRE_BATCH)).await,
@@ -89,6 +101,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             .into_iter()
             .flatten()
             .fold(expire_at, Timestamp::min);
+        #[cfg(feature = "metrics")]
+        let next = next.min(gauge_at);
         let mut timer = pin!(shared.clock.sleep_until(next));
         poll_fn(|cx| {
             // While the store fails, new arrivals do not shorten the pause.

@@ -304,13 +304,7 @@ impl MessageFeedback {
     /// The counters of this process, at this moment.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats {
-            sends: self.shared().sends.snapshot(),
-            confirms: self.shared().confirms.snapshot(),
-            statuses: self.shared().statuses.snapshot(),
-            delivery: self.shared().control.counters.snapshot(),
-            report: self.shared().tally.stats(),
-        }
+        self.shared().stats()
     }
 
     /// How it is: for a readiness route, and for an alert on

@@ -11,6 +11,8 @@ mod handle;
 mod health;
 #[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
 mod joined;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(feature = "axum")]
 mod notes;
 mod pending;

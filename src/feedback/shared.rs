@@ -23,7 +23,7 @@ use super::{
     recent::{Recent, Untagged},
     segments::Segments,
     settings::Settings,
-    stats::{ConfirmCounters, SendCounters, StatusCounters},
+    stats::{ConfirmCounters, SendCounters, Stats, StatusCounters},
     tally::Tally,
     waiting::WaitingSet,
 };
@@ -113,6 +113,22 @@ impl Shared {
             self.store_hangs.store(true, Relaxed);
         }
         result
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            sends: self.sends.snapshot(),
+            confirms: self.confirms.snapshot(),
+            statuses: self.statuses.snapshot(),
+            delivery: self.control.counters.snapshot(),
+            report: self.tally.stats(),
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) async fn set_gauges(&self) {
+        let counts = self.patiently(self.store.counts()).await.ok();
+        super::metrics::stands(self, &self.stats(), counts);
     }
 
     pub(crate) fn may_tag(&self, form: &MessageForm<'_>) -> bool {

@@ -182,27 +182,34 @@ impl Shared {
     }
 
     fn count_event(&self, change: Change, entry: &LedgerEntry, resends: i64) {
-        let mut state = self.tally.lock();
-        self.tally.count(&mut state, entry.sent_at, entry.account, &entry.segment, |counts| {
-            match change {
-                Change::StatusOk => counts.add(Metric::StatusOk, 1),
-                Change::StatusNoLongerOk => counts.add(Metric::StatusOk, -1),
-                Change::Died => counts.add(Metric::DeadLetters, 1),
-                Change::SentAgain => counts.add(Metric::DeadLetters, -1),
-                Change::Converted => {
-                    counts.add(Metric::Conversions, 1);
-                    counts.add(Metric::Resends, resends);
-                    if let Some(confirmed_at) = confirmed_at(entry.status) {
-                        let latency = confirmed_at.since(entry.sent_at);
-                        counts.add_latency(&LatencyHistogram::of(latency));
-                    }
+        let confirmed_at = confirmed_at(entry.status).filter(|_| change == Change::Converted);
+        let latency = confirmed_at.map(|confirmed_at| confirmed_at.since(entry.sent_at));
+        // Nobody has counted the send of what its confirm had to record.
+        let (_, by_confirm) = entry.segment.without_mark();
+        let count = |counts: &mut Counts| match change {
+            Change::StatusOk => counts.add(Metric::StatusOk, 1),
+            Change::StatusNoLongerOk => counts.add(Metric::StatusOk, -1),
+            Change::Died => counts.add(Metric::DeadLetters, 1),
+            Change::SentAgain => counts.add(Metric::DeadLetters, -1),
+            Change::Converted => {
+                counts.add(Metric::Conversions, 1);
+                counts.add(Metric::Resends, resends);
+                counts.add(Metric::Attempted, i64::from(by_confirm));
+                if let Some(latency) = latency {
+                    counts.add_latency(&LatencyHistogram::of(latency));
                 }
             }
-            // Nobody has counted the send of what its confirm had to record.
-            if change == Change::Converted && entry.segment.without_mark().1 {
-                counts.add(Metric::Attempted, 1);
-            }
-        });
+        };
+        let mut state = self.tally.lock();
+        let counted_as =
+            self.tally.count(&mut state, entry.sent_at, entry.account, &entry.segment, count);
+        drop(state);
+        #[cfg(feature = "metrics")]
+        if let Some(latency) = latency {
+            crate::feedback::metrics::converted(&counted_as, latency);
+        }
+        #[cfg(not(feature = "metrics"))]
+        drop(counted_as);
     }
 }
 

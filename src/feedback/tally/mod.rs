@@ -181,24 +181,32 @@ impl Tally {
         }
     }
 
+    /// Counts for a message; answers the segment that it was counted under.
     fn count(
         &self,
         state: &mut State,
         sent_at: Timestamp,
         account: AccountSid,
         segment: &Segment,
-        count: impl FnOnce(&mut Counts),
-    ) {
+        count: impl Fn(&mut Counts),
+    ) -> Segment {
         let segment = match state.counted_as.get(segment) {
             Some(counted_as) => counted_as.clone(),
             None => self.counted_as(state, segment),
         };
-        let cell = (Resolution::Hour.start(sent_at), account, segment);
+        #[cfg(feature = "metrics")]
+        {
+            let mut counts = Counts::default();
+            count(&mut counts);
+            super::metrics::counted(&segment, &counts);
+        }
+        let cell = (Resolution::Hour.start(sent_at), account, segment.clone());
         if state.cells.len() >= MAX_CELLS && !state.cells.contains_key(&cell) {
             self.counters.lost.increment();
-            return;
+        } else {
+            count(state.cells.entry(cell).or_default());
         }
-        count(state.cells.entry(cell).or_default());
+        segment
     }
 
     /// Labels are bounded: an application that puts an id into them gets one row.
