@@ -38,6 +38,7 @@
 //! - [`incoming`]: a layer for links, extractors for codes, and what is never
 //!   an action.
 //! - [`webhook`]: replies and calls, and the proof that a request is Twilio's.
+//! - [`report`]: the OTP Conversion report, its page, its alerts.
 //! - [`MessageFeedback`]: the handle; sending by other means; the end.
 //! - [`MessageFeedbackBuilder`]: every setting with its default.
 //! - [`store`]: where messages wait, and the contract for a store of your own.
@@ -63,6 +64,7 @@
 //! |---|---|---|
 //! | `axum` | yes | the extractors, those of [`webhook`] included, and [`source`]`::path` |
 //! | `https-client` | yes | the default transport: hyper with rustls |
+//! | `metrics` | | the report's counters, gauges and latency through the facade `metrics` |
 //! | `phone-number` | | `E164`: phone numbers as people type them (Rust 1.88) |
 //! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
 //! | `simulator` | | a Twilio that runs in process |

@@ -85,7 +85,7 @@ lint() (
     # as above.
     RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
     # Each feature alone, without what the tests enable.
-    for features in "" axum https-client phone-number reqwest simulator "test-util sqlite-unbundled" postgres redis; do
+    for features in "" axum https-client metrics phone-number reqwest simulator "test-util sqlite-unbundled" postgres redis; do
         step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
     done
 )
@@ -114,6 +114,9 @@ example reply_by_message 'forged: answered 403' 'STOP: 0 reported' 'yes: 1 repor
 example delivery_status 'given up: true, abandoned: 1' 'delivered, and status OK in the report: true' \
     '1 reported'
 example reply_by_call 'called: 0 reported' 'pressed 2: 0 reported' 'pressed 1: 1 reported'
+
+example pumping 'ALERT: 60 messages to LV in an hour, and 0 in the busiest before' \
+    'Latvia: 60 attempted, 0 conversions'
 
 step cargo build --quiet --example otp_login
 # It says where it is, serves, and ends when it is asked to.

@@ -2,8 +2,10 @@ use std::time::Duration;
 
 /// What [`watch`](crate::MessageFeedback::watch) tells.
 ///
-/// It judges the hour that is not over, from its fifteenth minute on, and before that the
-/// hour before, and compares it with the past of the same country or label.
+/// It compares the hour that is not over with the past of the same country or label. Of
+/// conversion it judges the hour before instead until fifteen minutes have passed, of
+/// volume the one of both that has more. What it has told of is no past to compare with
+/// until it is over.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct AlertRule {
@@ -93,7 +95,7 @@ impl AlertRule {
     /// How far back the past goes that it compares with: a week by default, and no further
     /// than the builder's
     /// [`report_retention`](crate::MessageFeedbackBuilder::report_retention) of hours. A
-    /// rule judges nothing before there is a day of it.
+    /// rule judges nothing before there is a day of it beside the last two hours.
     pub const fn past(mut self, past: Duration) -> Self {
         self.past = past;
         self
