@@ -7,7 +7,10 @@ use crate::store::{Dimensions, Segment};
 
 /// The few segments that an application sends in, so that a send shares one.
 #[derive(Debug, Default)]
-pub(crate) struct Segments(RwLock<HashMap<(Option<Arc<str>>, Dimensions), Segment>>);
+pub(crate) struct Segments(RwLock<HashMap<Parts, Segment>>);
+
+/// A label, and what the message's own form tells.
+type Parts = (Option<Arc<str>>, Dimensions);
 
 impl Segments {
     const MAX: usize = 10_000;

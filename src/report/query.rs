@@ -35,13 +35,36 @@ enum Time {
     Between(Timestamp, Timestamp),
 }
 
-/// Of each dimension the one value to keep, `Some(None)` for messages without one.
+/// Which messages to keep, by one dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Chosen<T> {
+    #[default]
+    All,
+    /// Those with this value, or those without one.
+    Only(Option<T>),
+}
+
+impl<T: PartialEq> Chosen<T> {
+    pub(super) fn is(&self, value: &Option<T>) -> bool {
+        matches!(self, Self::Only(only) if only == value)
+    }
+
+    pub(super) fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    fn passes(&self, value: &Option<T>) -> bool {
+        self.is_all() || self.is(value)
+    }
+}
+
+/// Which messages to keep, by every dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Filter {
-    pub(super) country: Option<Option<Country>>,
-    pub(super) label: Option<Option<Box<str>>>,
-    pub(super) channel: Option<Option<Channel>>,
-    pub(super) messaging_service: Option<Option<MessagingServiceSid>>,
+    pub(super) country: Chosen<Country>,
+    pub(super) label: Chosen<Box<str>>,
+    pub(super) channel: Chosen<Channel>,
+    pub(super) messaging_service: Chosen<MessagingServiceSid>,
     pub(super) account: Option<AccountSid>,
     /// Nothing passes.
     pub(super) is_empty: bool,
@@ -73,25 +96,26 @@ impl ReportQuery {
 
     /// Messages to one country; `None` for those of which it is not known.
     pub fn country(mut self, country: impl Into<Option<Country>>) -> Self {
-        self.filter.country = Some(country.into());
+        self.filter.country = Chosen::Only(country.into());
         self
     }
 
     /// Messages with one label; an empty one stands for those without.
     pub fn label(mut self, label: impl Into<Box<str>>) -> Self {
-        self.filter.label = Some(Some(label.into()).filter(|label: &Box<str>| !label.is_empty()));
+        let label = Some(label.into()).filter(|label| !str::is_empty(label));
+        self.filter.label = Chosen::Only(label);
         self
     }
 
     /// Messages through one channel; `None` for those of which it is not known.
     pub fn channel(mut self, channel: impl Into<Option<Channel>>) -> Self {
-        self.filter.channel = Some(channel.into());
+        self.filter.channel = Chosen::Only(channel.into());
         self
     }
 
     /// Messages of one Messaging Service; `None` for those that a number sent.
     pub fn messaging_service(mut self, service: impl Into<Option<MessagingServiceSid>>) -> Self {
-        self.filter.messaging_service = Some(service.into());
+        self.filter.messaging_service = Chosen::Only(service.into());
         self
     }
 
@@ -152,13 +176,16 @@ impl From<Range<SystemTime>> for ReportQuery {
 impl Filter {
     pub(super) fn passes(&self, account: AccountSid, segment: &Segment) -> bool {
         let of = segment.dimensions();
-        let is = |wanted: Option<bool>| wanted.unwrap_or(true);
+        let has_label = match &self.label {
+            Chosen::All => true,
+            Chosen::Only(label) => label.as_deref() == segment.label(),
+        };
         !self.is_empty
-            && is(self.account.map(|wanted| wanted == account))
-            && is(self.country.map(|wanted| wanted == of.country))
-            && is(self.channel.map(|wanted| wanted == of.channel))
-            && is(self.messaging_service.map(|wanted| wanted == of.messaging_service))
-            && is(self.label.as_ref().map(|wanted| wanted.as_deref() == segment.label()))
+            && has_label
+            && self.account.is_none_or(|only| only == account)
+            && self.country.passes(&of.country)
+            && self.channel.passes(&of.channel)
+            && self.messaging_service.passes(&of.messaging_service)
     }
 }
 

@@ -44,7 +44,7 @@ impl Resolution {
     }
 
     /// The number that stores keep for it.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
+    #[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
     pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Hour => 1,

@@ -36,7 +36,7 @@ impl Outstanding {
         Self { writer, sequence: 0, batches: VecDeque::new() }
     }
 
-    fn extend(&mut self, rollups: Vec<Rollup>, keep_until: Timestamp) {
+    fn extend(&mut self, rollups: &[Rollup], keep_until: Timestamp) {
         for some in rollups.chunks(BATCH) {
             self.sequence += 1;
             let batch = RollupBatch::new(self.writer, self.sequence, some.to_vec(), keep_until);
@@ -62,7 +62,7 @@ impl Shared {
         self.send(&mut outstanding).await?;
         let cells = self.tally.take_cells();
         if !cells.is_empty() {
-            outstanding.extend(self.rolled_up(cells), self.clock.now() + REPEATED);
+            outstanding.extend(&self.rolled_up(cells), self.clock.now() + REPEATED);
             self.send(&mut outstanding).await?;
         }
         Ok(())

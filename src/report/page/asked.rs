@@ -6,7 +6,11 @@ use super::{
     names::Names,
     parameters::{NONE, Parameters},
 };
-use crate::{Channel, Country, MessageFeedback, report::model::Gathered, store::StoreError};
+use crate::{
+    Channel, Country, MessageFeedback,
+    report::{model::Gathered, query::Chosen},
+    store::StoreError,
+};
 
 pub(super) struct Asked {
     pub(super) gathered: Gathered,
@@ -32,7 +36,7 @@ pub(super) async fn asked(
     let filter = &mut gathered.filter;
     let (account, service) = (parameters.account.as_deref(), parameters.service.as_deref());
     if service == Some(NONE) {
-        filter.messaging_service = Some(None);
+        filter.messaging_service = Chosen::Only(None);
     }
     for rollup in &gathered.rollups {
         let of = rollup.segment.dimensions();
@@ -50,12 +54,12 @@ pub(super) async fn asked(
             let sid = of.to_string();
             names.add(feedback, &sid);
             if service.is_some_and(|name| names.is(name, &sid)) {
-                filter.messaging_service = Some(Some(of));
+                filter.messaging_service = Chosen::Only(Some(of));
             }
         }
     }
     // What is unknown has no messages.
     filter.is_empty = account.is_some() && filter.account.is_none()
-        || service.is_some() && filter.messaging_service.is_none();
+        || service.is_some() && filter.messaging_service.is_all();
     Ok(Asked { gathered, names, choices })
 }

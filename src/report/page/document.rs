@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Channel, MessageFeedback,
-    report::{Funnel, Group, Report, json},
+    report::{Funnel, Group, Report, json, query::Chosen},
     store::LedgerEntry,
 };
 
@@ -104,7 +104,7 @@ impl Document<'_> {
             .iter()
             .map(|country| {
                 let code = country.map_or(NONE.to_owned(), |country| country.to_string());
-                (country_name(*country), code, self.parameters.country == Some(*country))
+                (country_name(*country), code, self.parameters.country.is(country))
             })
             .collect();
         named.sort();
@@ -123,7 +123,7 @@ impl Document<'_> {
             .iter()
             .map(|channel| {
                 let value = channel.map_or(NONE, Channel::as_str).to_owned();
-                (channel_name(*channel), value, self.parameters.channel == Some(*channel))
+                (channel_name(*channel), value, self.parameters.channel.is(channel))
             })
             .collect();
         html.push_str(&select("channel", "Channel", "", "All channels", &named));
@@ -135,8 +135,8 @@ impl Document<'_> {
     fn chips(&self) -> String {
         let parameters = self.parameters;
         let mut chips = Vec::new();
-        if let Some(country) = parameters.country {
-            chips.push((country_name(country), self.link(|p| p.country = None)));
+        if let Chosen::Only(country) = parameters.country {
+            chips.push((country_name(country), self.link(|p| p.country = Chosen::All)));
         }
         if let Some(label) = &parameters.label {
             let name = if label.is_empty() {
@@ -146,8 +146,8 @@ impl Document<'_> {
             };
             chips.push((name, self.link(|p| p.label = None)));
         }
-        if let Some(channel) = parameters.channel {
-            chips.push((channel_name(channel), self.link(|p| p.channel = None)));
+        if let Chosen::Only(channel) = parameters.channel {
+            chips.push((channel_name(channel), self.link(|p| p.channel = Chosen::All)));
         }
         if let Some(service) = &parameters.service {
             chips.push((format!("Messaging Service {service}"), self.link(|p| p.service = None)));
@@ -289,8 +289,8 @@ impl Document<'_> {
             .iter()
             .map(|Group { of, funnel }| Row {
                 name: country_name(*of),
-                link: self.parameters.with(|p| p.country = Some(*of)),
-                is_chosen: self.parameters.country == Some(*of),
+                link: self.parameters.with(|p| p.country = Chosen::Only(*of)),
+                is_chosen: self.parameters.country.is(of),
                 funnel,
             })
             .collect();
@@ -314,8 +314,8 @@ impl Document<'_> {
             .iter()
             .map(|Group { of, funnel }| Row {
                 name: channel_name(*of),
-                link: self.parameters.with(|p| p.channel = Some(*of)),
-                is_chosen: self.parameters.channel.is_some(),
+                link: self.parameters.with(|p| p.channel = Chosen::Only(*of)),
+                is_chosen: !self.parameters.channel.is_all(),
                 funnel,
             })
             .collect();

@@ -4,7 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::{Channel, Country, Timestamp, report::ReportQuery, twilio::decode};
+use crate::{
+    Channel, Country, Timestamp,
+    report::{ReportQuery, query::Chosen},
+    twilio::decode,
+};
 
 /// The times that the page offers: their names in a query, and in words.
 pub(super) const RANGES: [(&str, &str, u64); 6] = [
@@ -25,10 +29,10 @@ pub(super) struct Parameters {
     pub(super) range: usize,
     /// From when to when, instead of a range.
     pub(super) between: Option<(String, String)>,
-    pub(super) country: Option<Option<Country>>,
+    pub(super) country: Chosen<Country>,
     /// An empty one stands for messages without a label.
     pub(super) label: Option<String>,
-    pub(super) channel: Option<Option<Channel>>,
+    pub(super) channel: Chosen<Channel>,
     /// A reference, or a SID.
     pub(super) service: Option<String>,
     pub(super) account: Option<String>,
@@ -74,18 +78,18 @@ impl Parameters {
                 }
                 "from" => from = Some(value),
                 "to" => to = Some(value),
-                "country" if value == NONE => parameters.country = Some(None),
+                "country" if value == NONE => parameters.country = Chosen::Only(None),
                 "country" => {
                     let country = value.parse().map_err(|_| Invalid("country"))?;
-                    parameters.country = Some(Some(country));
+                    parameters.country = Chosen::Only(Some(country));
                 }
                 // What the form says for any label.
                 "label" if value == "*" => {}
                 "label" => parameters.label = Some(value),
-                "channel" if value == NONE => parameters.channel = Some(None),
+                "channel" if value == NONE => parameters.channel = Chosen::Only(None),
                 "channel" => {
                     let channel = Channel::from_name(&value).ok_or_else(known("channel"))?;
-                    parameters.channel = Some(Some(channel));
+                    parameters.channel = Chosen::Only(Some(channel));
                 }
                 "service" => parameters.service = Some(value),
                 "account" => parameters.account = Some(value),
@@ -116,13 +120,13 @@ impl Parameters {
         let days = RANGES[self.range].2;
         let last = || ReportQuery::last(Duration::from_secs(days * 24 * 60 * 60));
         let mut query = between.unwrap_or_else(last);
-        if let Some(country) = self.country {
+        if let Chosen::Only(country) = self.country {
             query = query.country(country);
         }
         if let Some(label) = &self.label {
             query = query.label(label.as_str());
         }
-        if let Some(channel) = self.channel {
+        if let Chosen::Only(channel) = self.channel {
             query = query.channel(channel);
         }
         query
@@ -132,8 +136,14 @@ impl Parameters {
     pub(super) fn to_query(&self) -> String {
         const ENCODED: &AsciiSet =
             &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
-        let country = self.country.map(|country| country.map_or(NONE.into(), |c| c.to_string()));
-        let channel = self.channel.map(|channel| channel.map_or(NONE, Channel::as_str).to_owned());
+        let country = match self.country {
+            Chosen::All => None,
+            Chosen::Only(country) => Some(country.map_or(NONE.to_owned(), |c| c.to_string())),
+        };
+        let channel = match self.channel {
+            Chosen::All => None,
+            Chosen::Only(channel) => Some(channel.map_or(NONE, Channel::as_str).to_owned()),
+        };
         let (from, to) = self.between.clone().unzip();
         let range = self.between.is_none().then(|| RANGES[self.range].0.to_owned());
         let sids = self.shows_sids.then(|| "show".to_owned());
@@ -194,9 +204,11 @@ mod tests {
         ) {
             let parameters = Parameters {
                 range,
-                country: country.map(|country| country.map(|code| code.parse().unwrap())),
+                country: country.map_or(Chosen::All, |country| {
+                    Chosen::Only(country.map(|code| code.parse().unwrap()))
+                }),
                 label,
-                channel,
+                channel: channel.map_or(Chosen::All, Chosen::Only),
                 service,
                 shows_sids,
                 ..Parameters::default()
