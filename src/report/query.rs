@@ -71,14 +71,15 @@ pub(super) struct Filter {
 }
 
 impl ReportQuery {
-    /// Messages sent in the last hours or days, the hour or day that is not over included.
+    /// Messages sent in the last hours or days, the hour or day that is not over included;
+    /// three years at most.
     pub fn last(time: Duration) -> Self {
         Self::of(Time::Last(time))
     }
 
     /// Messages sent from `from` on and before `to`, in whole hours or days of UTC: the
     /// one that `from` is in, and that in which the last moment before `to` is, are
-    /// counted as a whole.
+    /// counted as a whole. Of more than three years the last three.
     pub fn between(from: SystemTime, to: SystemTime) -> Self {
         Self::of(Time::Between(from.into(), to.into()))
     }
@@ -132,7 +133,7 @@ impl ReportQuery {
         hours_kept: Duration,
     ) -> (Resolution, Timestamp, Timestamp) {
         const FINE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
-        const MOST: Duration = Duration::from_secs(20 * 366 * 24 * 60 * 60);
+        const MOST: Duration = Duration::from_secs(3 * 366 * 24 * 60 * 60);
         let end = |resolution: Resolution, at: Timestamp| {
             let start = resolution.start(at);
             if start == at { at } else { start + resolution.period() }
@@ -216,6 +217,6 @@ mod tests {
         assert_eq!(periods(&(at(HOUR + 1)..at(3 * HOUR + 1)).into()), (Hour, 1, 4));
         assert_eq!(periods(&(at(3 * HOUR)..at(HOUR)).into()), (Hour, 1, 1));
         let (_, from, to) = periods(&last(u64::MAX / HOUR));
-        assert!(from < to && from > -20 * 367 * 24);
+        assert!(from < to && from > -3 * 367 * 24);
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn asked(
     feedback: &MessageFeedback,
     parameters: &Parameters,
 ) -> Result<Asked, StoreError> {
-    let mut gathered = feedback.gathered(parameters.query()).await?;
+    let now = feedback.shared().clock.now();
+    let mut gathered = feedback.gathered(parameters.query(now)).await?;
     let mut names = Names::new(parameters.shows_sids);
     let mut choices = Choices::default();
     let filter = &mut gathered.filter;

@@ -2,7 +2,12 @@
 
 use std::fmt::Write;
 
-use super::{groups::country_name, html::Escaped, parameters::Parameters};
+use super::{
+    HERE,
+    groups::country_name,
+    html::Escaped,
+    parameters::{Parameters, Resent},
+};
 use crate::{
     CorrelationId, MessageFeedback, MessageSid,
     report::json,
@@ -25,22 +30,26 @@ fn reference(feedback: &MessageFeedback, sid: MessageSid) -> Option<String> {
     Some(reference)
 }
 
-/// Sends the dead letter again that a form refers to; `false` if it is none (any more).
-pub(super) async fn resend(feedback: &MessageFeedback, wanted: &str) -> Result<bool, StoreError> {
+/// Sends the dead letter again that a form refers to.
+pub(super) async fn resend(feedback: &MessageFeedback, wanted: &str) -> Result<Resent, StoreError> {
     let mut after = None;
     for _ in 0..SEARCHED / PAGE {
         let page = feedback.dead_letters(after, PAGE).await?;
         let found =
             page.iter().find(|entry| reference(feedback, entry.sid).as_deref() == Some(wanted));
         if let Some(entry) = found {
-            return Ok(feedback.resend(entry.sid).await? == ResendOutcome::Queued);
+            return Ok(match feedback.resend(entry.sid).await? {
+                ResendOutcome::Queued => Resent::Queued,
+                ResendOutcome::NotDead => Resent::NotDead,
+                ResendOutcome::Full => Resent::OutboxFull,
+            });
         }
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.sid),
             _ => break,
         }
     }
-    Ok(false)
+    Ok(Resent::NotDead)
 }
 
 /// Where the forms go; nothing if the button is switched off.
@@ -49,44 +58,63 @@ pub(super) struct Form<'a> {
     pub(super) parameters: &'a Parameters,
 }
 
-pub(super) fn section(
-    feedback: &MessageFeedback,
-    entries: &[LedgerEntry],
-    all: u64,
-    shows_sids: bool,
-    form: Option<&Form<'_>>,
-) -> String {
-    let mut html = "<section id=\"dead-letters\" aria-labelledby=\"dead-letters-title\">\
-        <h2 id=\"dead-letters-title\">Dead letters</h2>"
-        .to_owned();
-    if entries.is_empty() {
-        html.push_str(
-            "<p class=\"quiet\">None: Twilio has taken all feedback, or will.</p></section>",
+/// The part of the page that is about them.
+pub(super) struct Section<'a> {
+    pub(super) feedback: &'a MessageFeedback,
+    pub(super) shows_sids: bool,
+    pub(super) form: Option<&'a Form<'a>>,
+}
+
+impl Section<'_> {
+    /// The first of them, of how many there are; what became of one that was to be sent
+    /// again.
+    pub(super) fn html(&self, entries: &[LedgerEntry], all: u64, resent: Option<Resent>) -> String {
+        let status = match resent {
+            None => "",
+            Some(Resent::Queued) => {
+                "<p class=\"status\" role=\"status\">The feedback is on its way to Twilio again.</p>"
+            }
+            Some(Resent::NotDead) => {
+                "<p class=\"status warn\" role=\"status\">It is no dead letter any more.</p>"
+            }
+            Some(Resent::OutboxFull) => {
+                "<p class=\"status warn\" role=\"status\">The outbox is full: it stays a dead letter.</p>"
+            }
+        };
+        let mut html = format!(
+            "<section id=\"dead-letters\" aria-labelledby=\"dead-letters-title\">\
+             <h2 id=\"dead-letters-title\">Dead letters</h2>{status}"
         );
-        return html;
+        if entries.is_empty() {
+            html.push_str(
+                "<p class=\"quiet\">None: Twilio has taken all feedback, or will.</p></section>",
+            );
+            return html;
+        }
+        let shown = entries.len() as u64;
+        let of_all =
+            if all > shown { format!(" The first {shown} of {all}.") } else { String::new() };
+        let sid =
+            if self.shows_sids { "<th scope=\"col\" class=\"text\">Message</th>" } else { "" };
+        let action = match self.form {
+            Some(_) => "<th scope=\"col\"><span class=\"hidden\">Action</span></th>",
+            None => "",
+        };
+        let _ = write!(
+            html,
+            "<p class=\"quiet\">Feedback that Twilio will never take, of messages of any time.{of_all}</p>\
+             <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of dead letters\"><table>\
+             <caption class=\"hidden\">Dead letters</caption><thead><tr><th scope=\"col\">Sent</th>\
+             {sid}<th scope=\"col\" class=\"text\">Country</th><th scope=\"col\" class=\"text\">Label</th>\
+             <th scope=\"col\" class=\"text\">Channel</th><th scope=\"col\" class=\"text\">Failure</th>\
+             <th scope=\"col\">Calls</th>{action}</tr></thead><tbody>"
+        );
+        for entry in entries {
+            html.push_str(&row(self.feedback, entry, self.shows_sids, self.form));
+        }
+        html.push_str("</tbody></table></div></section>");
+        html
     }
-    let shown = entries.len() as u64;
-    let of_all = if all > shown { format!(" The first {shown} of {all}.") } else { String::new() };
-    let _ = write!(
-        html,
-        "<p class=\"quiet\">Feedback that Twilio will never take, of messages of any time.{of_all}</p>\
-         <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table of dead letters\"><table>\
-         <caption class=\"hidden\">Dead letters</caption><thead><tr><th scope=\"col\">Sent</th>\
-         {}<th scope=\"col\" class=\"text\">Country</th><th scope=\"col\" class=\"text\">Label</th>\
-         <th scope=\"col\" class=\"text\">Channel</th><th scope=\"col\" class=\"text\">Failure</th>\
-         <th scope=\"col\">Calls</th>{}</tr></thead><tbody>",
-        if shows_sids { "<th scope=\"col\" class=\"text\">Message</th>" } else { "" },
-        if form.is_some() {
-            "<th scope=\"col\"><span class=\"hidden\">Action</span></th>"
-        } else {
-            ""
-        },
-    );
-    for entry in entries {
-        html.push_str(&row(feedback, entry, shows_sids, form));
-    }
-    html.push_str("</tbody></table></div></section>");
-    html
 }
 
 fn row(
@@ -130,7 +158,7 @@ fn row(
              </form></td>",
             Escaped(form.base),
             Escaped(&form.parameters.to_query()),
-            u8::from(form.base.is_empty()),
+            u8::from(form.base == HERE),
         )
     });
     format!(

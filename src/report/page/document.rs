@@ -5,11 +5,11 @@ use std::fmt::Write;
 use super::{
     asked::Choices,
     chart::{self, Line},
-    dead_letters::{self, Form, minute},
+    dead_letters::{Form, Section, minute},
     groups::{self, Row, country_name, rate, table},
     html::{Escaped, exact, percent, rough, seconds},
     names::Names,
-    parameters::{NONE, Parameters, RANGES},
+    parameters::{NONE, Parameters, RANGES, label_value},
 };
 use crate::{
     Channel, MessageFeedback,
@@ -33,7 +33,6 @@ pub(super) struct Document<'a> {
 impl Document<'_> {
     pub(super) fn html(&self) -> String {
         let main = [
-            self.status(),
             self.tiles(),
             self.trends(),
             self.countries(),
@@ -108,17 +107,16 @@ impl Document<'_> {
             })
             .collect();
         named.sort();
-        html.push_str(&select("country", "Country", "", "All countries", &named));
+        html.push_str(&select("country", "Country", "All countries", &named));
         let named: Vec<_> = labels
             .iter()
             .map(|label| {
-                let value = label.as_deref().unwrap_or_default().to_owned();
-                let name = label.as_deref().unwrap_or("Without a label").to_owned();
-                let is_chosen = self.parameters.label.as_ref() == Some(&value);
-                (name, value, is_chosen)
+                let chosen = Chosen::Only(label.as_deref().map(str::to_owned));
+                let value = label_value(&chosen).unwrap_or_default();
+                (label_name(label.as_deref()), value, self.parameters.label == chosen)
             })
             .collect();
-        html.push_str(&select("label", "Label", "*", "All labels", &named));
+        html.push_str(&select("label", "Label", "All labels", &named));
         let named: Vec<_> = channels
             .iter()
             .map(|channel| {
@@ -126,7 +124,7 @@ impl Document<'_> {
                 (channel_name(*channel), value, self.parameters.channel.is(channel))
             })
             .collect();
-        html.push_str(&select("channel", "Channel", "", "All channels", &named));
+        html.push_str(&select("channel", "Channel", "All channels", &named));
         html.push_str("<button>Apply</button></form>");
         html
     }
@@ -138,13 +136,8 @@ impl Document<'_> {
         if let Chosen::Only(country) = parameters.country {
             chips.push((country_name(country), self.link(|p| p.country = Chosen::All)));
         }
-        if let Some(label) = &parameters.label {
-            let name = if label.is_empty() {
-                "Without a label".to_owned()
-            } else {
-                format!("Label {label}")
-            };
-            chips.push((name, self.link(|p| p.label = None)));
+        if let Chosen::Only(label) = &parameters.label {
+            chips.push((label_name(label.as_deref()), self.link(|p| p.label = Chosen::All)));
         }
         if let Chosen::Only(channel) = parameters.channel {
             chips.push((channel_name(channel), self.link(|p| p.channel = Chosen::All)));
@@ -169,17 +162,6 @@ impl Document<'_> {
         }
         html.push_str("</ul>");
         html
-    }
-
-    fn status(&self) -> String {
-        match self.parameters.resent {
-            Some(true) => "<p class=\"status\" role=\"status\">The feedback is on its way to Twilio again.</p>",
-            Some(false) => {
-                "<p class=\"status warn\" role=\"status\">It is no dead letter any more, or the outbox is full.</p>"
-            }
-            None => "",
-        }
-        .to_owned()
     }
 
     fn tiles(&self) -> String {
@@ -302,11 +284,11 @@ impl Document<'_> {
         let labels: Vec<Row<'_>> = labels
             .iter()
             .map(|Group { of, funnel }| Row {
-                name: of.as_deref().unwrap_or("Without a label").to_owned(),
-                link: self
-                    .parameters
-                    .with(|p| p.label = Some(of.as_deref().unwrap_or("").to_owned())),
-                is_chosen: self.parameters.label.is_some(),
+                name: label_name(of.as_deref()),
+                link: self.parameters.with(|p| {
+                    p.label = Chosen::Only(of.as_deref().map(str::to_owned));
+                }),
+                is_chosen: !self.parameters.label.is_all(),
                 funnel,
             })
             .collect();
@@ -325,7 +307,10 @@ impl Document<'_> {
                 let name = of.map_or(NONE.to_owned(), |sid| self.names.of(&sid.to_string()));
                 Row {
                     link: self.parameters.with(|p| p.service = Some(name.clone())),
-                    name: if of.is_none() { "Without a service".to_owned() } else { name },
+                    name: match of {
+                        None => "Without a service".to_owned(),
+                        Some(_) => format!("Service {name}"),
+                    },
                     is_chosen: self.parameters.service.is_some(),
                     funnel,
                 }
@@ -337,7 +322,7 @@ impl Document<'_> {
                 let name = self.names.of(&of.to_string());
                 Row {
                     link: self.parameters.with(|p| p.account = Some(name.clone())),
-                    name,
+                    name: format!("Account {name}"),
                     is_chosen: self.parameters.account.is_some(),
                     funnel,
                 }
@@ -422,7 +407,8 @@ impl Document<'_> {
         let form = self.can_resend.then_some(&form);
         let all = self.report.outbox.dead_letters;
         let shows_sids = self.parameters.shows_sids;
-        dead_letters::section(self.feedback, self.dead_letters, all, shows_sids, form)
+        let section = Section { feedback: self.feedback, shows_sids, form };
+        section.html(self.dead_letters, all, self.parameters.resent)
     }
 
     fn footer(&self) -> String {
@@ -439,16 +425,9 @@ impl Document<'_> {
     }
 }
 
-fn select(
-    name: &str,
-    title: &str,
-    all: &str,
-    all_words: &str,
-    options: &[(String, String, bool)],
-) -> String {
-    let mut html = format!(
-        "<label>{title}<select name=\"{name}\"><option value=\"{all}\">{all_words}</option>"
-    );
+fn select(name: &str, title: &str, all_words: &str, options: &[(String, String, bool)]) -> String {
+    let mut html =
+        format!("<label>{title}<select name=\"{name}\"><option value=\"\">{all_words}</option>");
     for (words, value, is_chosen) in options {
         let selected = if *is_chosen { " selected" } else { "" };
         let (words, value) = (Escaped(words), Escaped(value));
@@ -456,6 +435,15 @@ fn select(
     }
     html.push_str("</select></label>");
     html
+}
+
+/// A label in words that can be seen.
+fn label_name(label: Option<&str>) -> String {
+    match label {
+        None => "Without a label".to_owned(),
+        Some(label) if label.trim().is_empty() => "Blank label".to_owned(),
+        Some(label) => label.to_owned(),
+    }
 }
 
 fn channel_name(channel: Option<Channel>) -> String {

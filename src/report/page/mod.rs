@@ -63,9 +63,9 @@ impl MessageFeedback {
     /// | parameter | |
     /// |---|---|
     /// | `range` | `24h` (by default), `3d`, `7d`, `30d`, `90d`, `365d` |
-    /// | `from`, `to` | instead: days (`2026-11-26`) or times in RFC 3339 |
+    /// | `from`, `to` | instead: days (`2026-11-26`) or times in RFC 3339, `to` itself not included |
     /// | `country` | two letters, or `none` where it is not known |
-    /// | `label` | one label; empty for messages without |
+    /// | `label` | one label; `-` for messages without, and `=` before one that is `-` or begins with `=` |
     /// | `channel` | `sms`, `mms`, `whatsapp`, `rcs`, `messenger`, or `none` |
     /// | `service`, `account` | a SID, or what the page shows for it; `none` for no service |
     ///
@@ -130,6 +130,7 @@ async fn page(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) ->
         Ok::<_, StoreError>((asked, outbox, letters))
     };
     let Ok((asked, outbox, letters)) = made.await else { return failed() };
+    let parameters = asked.names.in_parameters(parameters);
     let document = Document {
         feedback: &feedback,
         report: &asked.gathered.report(outbox.into()),
@@ -199,8 +200,7 @@ async fn resend(State(state): State<ReportPage>, request: Request) -> Response {
     let page = page_from_form(path, of("slash") == "1");
     // Read and written again: a form cannot bring anything else into the header.
     let back = Parameters::read(of("back")).unwrap_or_default().to_query();
-    let resent = u8::from(resent);
-    let location = format!("{page}?{back}&resent={resent}#dead-letters");
+    let location = format!("{page}?{back}&resent={}#dead-letters", resent.name());
     let mut response = answer(StatusCode::SEE_OTHER, TEXT, String::new());
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -208,12 +208,14 @@ async fn resend(State(state): State<ReportPage>, request: Request) -> Response {
     response
 }
 
-/// What links on the page begin with that lead beside it: its path may end with a slash
-/// or not.
+/// What links begin with that lead beside a page whose path ends with a slash.
+const HERE: &str = "./";
+
+/// What links on the page begin with that lead beside it.
 fn base(uri: &Uri) -> String {
     match uri.path().rsplit_once('/') {
-        Some((_, "")) | None => String::new(),
-        Some((_, last)) => format!("{last}/"),
+        Some((_, "")) | None => HERE.to_owned(),
+        Some((_, last)) => format!("./{last}/"),
     }
 }
 
@@ -222,7 +224,7 @@ fn page_from_form(path: &str, has_slash: bool) -> String {
     let of_page = path.strip_suffix("/resend").unwrap_or_default();
     match of_page.rsplit_once('/') {
         Some((_, last)) if !has_slash && !last.is_empty() => format!("../{last}"),
-        _ => "./".to_owned(),
+        _ => HERE.to_owned(),
     }
 }
 
@@ -233,13 +235,13 @@ mod tests {
     #[test]
     fn links_lead_beside_the_page_and_back() {
         for (page, beside, form, back) in [
-            ("/", "", "/resend", "./"),
-            ("/report", "report/", "/report/resend", "../report"),
-            ("/report/", "", "/report/resend", "./"),
-            ("/a/b/report", "report/", "/a/b/report/resend", "../report"),
+            ("/", "./", "/resend", "./"),
+            ("/report", "./report/", "/report/resend", "../report"),
+            ("/report/", "./", "/report/resend", "./"),
+            ("/a/b/report", "./report/", "/a/b/report/resend", "../report"),
         ] {
             assert_eq!(base(&page.parse().unwrap()), beside);
-            assert_eq!(page_from_form(form, beside.is_empty()), back);
+            assert_eq!(page_from_form(form, beside == HERE), back);
         }
     }
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::HashMap, fmt::Write};
 
+use super::parameters::Parameters;
 use crate::{CorrelationId, MessageFeedback};
+
+/// How long a SID is.
+const SID: usize = 34;
 
 /// SIDs, if one asks for them, or else a few digits of a keyed hash.
 pub(super) struct Names {
@@ -33,6 +37,24 @@ impl Names {
     pub(super) fn of(&self, sid: &str) -> String {
         let hidden = if self.shows_sids { None } else { self.references.get(sid) };
         hidden.map_or_else(|| sid.to_owned(), Clone::clone)
+    }
+
+    /// The same parameters, with what stands for a SID in its place, unless one asks for
+    /// SIDs.
+    pub(super) fn in_parameters(&self, parameters: Parameters) -> Parameters {
+        if self.shows_sids {
+            return parameters;
+        }
+        let hidden = |name: Option<String>| {
+            let name = self.references.get(name.as_ref()?).cloned().or(name)?;
+            // What no message has has no reference: eight zeros are nobody's.
+            Some(if name.len() == SID { "00000000".to_owned() } else { name })
+        };
+        Parameters {
+            account: hidden(parameters.account),
+            service: hidden(parameters.service),
+            ..parameters
+        }
     }
 
     /// Whether `name` is `sid` itself or stands for it.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{
-    Channel, Country, Timestamp,
+    AccountSid, Channel, Country, MessagingServiceSid, Timestamp,
     report::{ReportQuery, query::Chosen},
     twilio::decode,
 };
@@ -30,15 +30,66 @@ pub(super) struct Parameters {
     /// From when to when, instead of a range.
     pub(super) between: Option<(String, String)>,
     pub(super) country: Chosen<Country>,
-    /// An empty one stands for messages without a label.
-    pub(super) label: Option<String>,
+    pub(super) label: Chosen<String>,
     pub(super) channel: Chosen<Channel>,
-    /// A reference, or a SID.
+    /// A SID, what stands for it, or none.
     pub(super) service: Option<String>,
+    /// A SID, or what stands for it.
     pub(super) account: Option<String>,
     pub(super) shows_sids: bool,
     /// What became of a dead letter that was sent again.
-    pub(super) resent: Option<bool>,
+    pub(super) resent: Option<Resent>,
+}
+
+/// What became of a dead letter that was to be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resent {
+    Queued,
+    /// It is none, or none any more.
+    NotDead,
+    OutboxFull,
+}
+
+impl Resent {
+    const ALL: [Self; 3] = [Self::Queued, Self::NotDead, Self::OutboxFull];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::NotDead => "gone",
+            Self::OutboxFull => "full",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resent| resent.name() == name)
+    }
+}
+
+/// What the page shows for a SID.
+fn is_reference(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A label in a query: nothing for all, `-` for none, and `=` before one that could be
+/// taken for these.
+pub(super) fn label_value(label: &Chosen<String>) -> Option<String> {
+    match label {
+        Chosen::All => None,
+        Chosen::Only(None) => Some("-".to_owned()),
+        Chosen::Only(Some(label)) if label == "-" || label.starts_with('=') => {
+            Some(format!("={label}"))
+        }
+        Chosen::Only(Some(label)) => Some(label.clone()),
+    }
+}
+
+fn read_label(value: &str) -> Chosen<String> {
+    match value {
+        "" | "=" => Chosen::All,
+        "-" => Chosen::Only(None),
+        _ => Chosen::Only(Some(value.strip_prefix('=').unwrap_or(value).to_owned())),
+    }
 }
 
 /// A parameter that cannot be read, by its name.
@@ -67,8 +118,8 @@ impl Parameters {
         let (mut from, mut to) = (None, None);
         for (name, value) in pairs(query) {
             let known = |name| move || Invalid(name);
-            // A form has empty fields for what was not chosen; a label may be empty.
-            if value.is_empty() && name != "label" {
+            // A form has empty fields for what was not chosen.
+            if value.is_empty() {
                 continue;
             }
             match name.as_str() {
@@ -83,18 +134,25 @@ impl Parameters {
                     let country = value.parse().map_err(|_| Invalid("country"))?;
                     parameters.country = Chosen::Only(Some(country));
                 }
-                // What the form says for any label.
-                "label" if value == "*" => {}
-                "label" => parameters.label = Some(value),
+                "label" => parameters.label = read_label(&value),
                 "channel" if value == NONE => parameters.channel = Chosen::Only(None),
                 "channel" => {
                     let channel = Channel::from_name(&value).ok_or_else(known("channel"))?;
                     parameters.channel = Chosen::Only(Some(channel));
                 }
-                "service" => parameters.service = Some(value),
-                "account" => parameters.account = Some(value),
+                "service" => {
+                    let known = value == NONE || is_reference(&value);
+                    let is_read = known || value.parse::<MessagingServiceSid>().is_ok();
+                    parameters.service = Some(value).filter(|_| is_read);
+                    parameters.service.as_ref().ok_or(Invalid("service"))?;
+                }
+                "account" => {
+                    let is_read = is_reference(&value) || value.parse::<AccountSid>().is_ok();
+                    parameters.account = Some(value).filter(|_| is_read);
+                    parameters.account.as_ref().ok_or(Invalid("account"))?;
+                }
                 "sids" => parameters.shows_sids = value == "show",
-                "resent" => parameters.resent = Some(value == "1"),
+                "resent" => parameters.resent = Resent::from_name(&value),
                 _ => {}
             }
         }
@@ -112,10 +170,10 @@ impl Parameters {
     }
 
     /// The report's query, but for accounts and services: those are references.
-    pub(super) fn query(&self) -> ReportQuery {
+    pub(super) fn query(&self, now: Timestamp) -> ReportQuery {
         let between = self.between.as_ref().and_then(|(from, to)| {
-            let now = SystemTime::now() + Duration::from_secs(24 * 60 * 60);
-            Some(ReportQuery::between(time(from)?, time(to)?.min(now)))
+            let tomorrow = SystemTime::from(now) + Duration::from_secs(24 * 60 * 60);
+            Some(ReportQuery::between(time(from)?, time(to)?.min(tomorrow)))
         });
         let days = RANGES[self.range].2;
         let last = || ReportQuery::last(Duration::from_secs(days * 24 * 60 * 60));
@@ -123,8 +181,8 @@ impl Parameters {
         if let Chosen::Only(country) = self.country {
             query = query.country(country);
         }
-        if let Some(label) = &self.label {
-            query = query.label(label.as_str());
+        if let Chosen::Only(label) = &self.label {
+            query = query.label(label.as_deref().unwrap_or_default());
         }
         if let Chosen::Only(channel) = self.channel {
             query = query.channel(channel);
@@ -152,7 +210,7 @@ impl Parameters {
             ("from", from),
             ("to", to),
             ("country", country),
-            ("label", self.label.clone()),
+            ("label", label_value(&self.label)),
             ("channel", channel),
             ("service", self.service.clone()),
             ("account", self.account.clone()),
@@ -187,6 +245,8 @@ mod tests {
             ("from=yesterday", "from"),
             ("from=2026-01-01&to=tomorrow", "to"),
             ("to=2026-01-01", "from"),
+            ("service=%2B4915112345678", "service"),
+            ("account=none", "account"),
         ] {
             assert_eq!(Parameters::read(query).err().map(|invalid| invalid.0), Some(name));
         }
@@ -197,7 +257,7 @@ mod tests {
         fn a_query_comes_back(
             range in 0_usize..RANGES.len(),
             country in prop::option::of(prop::option::of("[A-Z]{2}")),
-            label in prop::option::of("[^*]{0,10}"),
+            label in prop::option::of(prop::option::of("[-=*a ]{1,3}|\\PC{1,10}")),
             channel in prop::option::of(prop::option::of(prop::sample::select(Channel::ALL.to_vec()))),
             service in prop::option::of("[0-9a-f]{8}"),
             shows_sids: bool,
@@ -207,7 +267,7 @@ mod tests {
                 country: country.map_or(Chosen::All, |country| {
                     Chosen::Only(country.map(|code| code.parse().unwrap()))
                 }),
-                label,
+                label: label.map_or(Chosen::All, Chosen::Only),
                 channel: channel.map_or(Chosen::All, Chosen::Only),
                 service,
                 shows_sids,
@@ -220,7 +280,7 @@ mod tests {
         #[test]
         fn any_query_is_read_or_refused(query in "\\PC{0,60}") {
             if let Ok(parameters) = Parameters::read(&query) {
-                let _ = parameters.query();
+                let _ = parameters.query(Timestamp::from_millis(0));
                 let again = Parameters::read(&parameters.to_query());
                 prop_assert_eq!(again.ok(), Some(parameters.with(|_| {})));
             }
