@@ -27,20 +27,29 @@ impl Dispatcher {
         let background = background::run(shared.clone());
         let counting = shared.clone();
         let running = Box::pin(async move {
-            let mut worker = pin!(worker.run());
-            let mut background = pin!(background);
-            std::future::poll_fn(|cx| {
-                if worker.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(());
-                }
-                background.as_mut().poll(cx)
-            })
-            .await;
+            until_the_worker_ends(worker.run(), background).await;
             // The handles may be gone: what was counted last is brought to the store here.
             let _ = counting.flush_report().await;
         });
         Self { running, shared }
     }
+}
+
+/// Runs both until `worker` ends. Then both are gone, with what they hold: `background` may
+/// be in the middle of a flush.
+async fn until_the_worker_ends(
+    worker: impl Future<Output = ()>,
+    background: impl Future<Output = ()>,
+) {
+    let mut worker = pin!(worker);
+    let mut background = pin!(background);
+    std::future::poll_fn(|cx| {
+        if worker.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        background.as_mut().poll(cx)
+    })
+    .await;
 }
 
 impl Future for Dispatcher {

@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// How long until counts are brought to a store again that fails at the end.
+const FLUSH_AGAIN: Duration = Duration::from_millis(50);
+
 /// The handle that an application keeps: it makes the layers, and confirms.
 ///
 /// It is cheap to clone and has no type parameters, so that it fits a state, a
@@ -390,7 +393,12 @@ impl MessageFeedback {
         }
         // What was counted last, in what is left of the time.
         let left = deadline.saturating_sub(began.elapsed()).max(RELEASE);
-        let _ = time::timeout(left, shared.flush_report()).await;
+        let flushed = async {
+            while shared.flush_report().await.is_err() {
+                time::sleep(FLUSH_AGAIN).await;
+            }
+        };
+        let _ = time::timeout(left, flushed).await;
         self.remaining().await
     }
 

@@ -46,6 +46,7 @@ async fn an_exporter_gets_what_the_dashboard_shows() {
     settle_down().await;
     world.feedback.pause_delivery();
     world.act("waits").await;
+    settle_down().await;
     world.time.advance(seconds(10));
     settle_down().await;
 

@@ -182,3 +182,29 @@ async fn the_end_brings_the_last_counts_to_the_store() {
         drop((twilio, server));
     }
 }
+
+#[tokio::test]
+async fn an_end_in_the_middle_of_a_flush_loses_nothing() {
+    let (world, store) = world().await;
+    world.act("id").await;
+    world.flush().await;
+    // The next flush, which the background begins, waits for the store.
+    world.send("another").await;
+    store.set(Op::AddRollups, Mode::AnswersLate);
+    guarded(async {
+        let before = store.calls(Op::AddRollups);
+        while store.calls(Op::AddRollups) == before {
+            world.time.advance(seconds(1));
+            settle_down().await;
+        }
+    })
+    .await;
+    let feedback = world.feedback.clone();
+    let end = tokio::spawn(async move { feedback.shutdown(seconds(10)).await });
+    settle_down().await;
+    store.set(Op::AddRollups, Mode::Works);
+    guarded(end).await.expect("no panic in it");
+    let total = report(&world).await.total;
+    assert_eq!((total.attempted, total.conversions), (2, 1));
+    assert_eq!(world.feedback.stats().report.lost, 0);
+}

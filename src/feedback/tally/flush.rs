@@ -61,6 +61,10 @@ impl Shared {
         // What failed before goes first, and what was counted meanwhile behind it.
         self.send(&mut outstanding).await?;
         let cells = self.tally.take_cells();
+        #[cfg(feature = "metrics")]
+        for ((_, _, segment), counts) in &cells {
+            crate::feedback::metrics::counted(segment, counts);
+        }
         if !cells.is_empty() {
             outstanding.extend(&self.rolled_up(cells), self.clock.now() + REPEATED);
             self.send(&mut outstanding).await?;

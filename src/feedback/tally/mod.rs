@@ -188,18 +188,12 @@ impl Tally {
         sent_at: Timestamp,
         account: AccountSid,
         segment: &Segment,
-        count: impl Fn(&mut Counts),
+        count: impl FnOnce(&mut Counts),
     ) -> Segment {
         let segment = match state.counted_as.get(segment) {
             Some(counted_as) => counted_as.clone(),
             None => self.counted_as(state, segment),
         };
-        #[cfg(feature = "metrics")]
-        {
-            let mut counts = Counts::default();
-            count(&mut counts);
-            super::metrics::counted(&segment, &counts);
-        }
         let cell = (Resolution::Hour.start(sent_at), account, segment.clone());
         if state.cells.len() >= MAX_CELLS && !state.cells.contains_key(&cell) {
             self.counters.lost.increment();
