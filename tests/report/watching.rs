@@ -170,7 +170,7 @@ async fn a_rule_is_for_all_or_for_each_label() {
         shown,
         [
             "conversion of messages labelled \"signup\" fell to 50.0 % from 80.0 %",
-            "500 all messages in an hour, and 300 in the busiest before",
+            "500 messages in an hour, and 300 in the busiest before",
         ]
     );
 }

@@ -59,7 +59,7 @@ pub enum AlertEvent {
 impl fmt::Display for AlertGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Total => f.write_str("all messages"),
+            Self::Total => f.write_str("messages"),
             Self::Country(Some(country)) => write!(f, "messages to {country}"),
             Self::Country(None) => f.write_str("messages to no known country"),
             Self::Label(Some(label)) => write!(f, "messages labelled {label:?}"),
