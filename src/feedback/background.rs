@@ -15,7 +15,10 @@ use std::{
 
 use tracing::debug;
 
-use super::{deferred::Deferred, shared::Shared};
+use super::{
+    deferred::Deferred,
+    shared::{Shared, all},
+};
 use crate::{
     Timestamp,
     delivery::store_backoff,
@@ -187,15 +190,6 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
         // The confirm may have taken place before, when its answer was lost.
         shared.control.wake();
         taken.retain(full)?;
-    }
-}
-
-/// An answer to each item, or none.
-fn all<T, U>(items: &[T], answers: Vec<U>) -> Result<Vec<U>, StoreError> {
-    if answers.len() == items.len() {
-        Ok(answers)
-    } else {
-        Err(StoreError::new("the store did not answer every item"))
     }
 }
 

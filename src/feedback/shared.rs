@@ -402,6 +402,15 @@ pub(super) fn single<T>(answers: Vec<T>) -> Result<T, StoreError> {
     answers.into_iter().next().ok_or_else(|| StoreError::new("the store answered nothing"))
 }
 
+/// An answer to each item, or none.
+pub(super) fn all<T, U>(items: &[T], answers: Vec<U>) -> Result<Vec<U>, StoreError> {
+    if answers.len() == items.len() {
+        Ok(answers)
+    } else {
+        Err(StoreError::new("the store did not answer every item"))
+    }
+}
+
 /// The few base URLs that an application sends to, so that a send shares one.
 #[derive(Debug, Default)]
 pub(super) struct BaseUrls(RwLock<Vec<BaseUrl>>);

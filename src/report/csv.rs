@@ -22,11 +22,10 @@ const COLUMNS: [&str; 15] = [
 /// A row a period, segment and account, in that order.
 pub(super) fn csv(gathered: &Gathered) -> String {
     let mut rollups: Vec<_> = gathered.rows().collect();
-    rollups.sort_by_key(|rollup| (rollup.start, &rollup.segment, rollup.account));
+    rollups.sort_by_key(|(rollup, _)| (rollup.start, &rollup.segment, rollup.account));
     let mut csv = String::new();
     row(&mut csv, COLUMNS.map(String::from));
-    for rollup in rollups {
-        let Dimensions { country, channel, messaging_service } = rollup.segment.dimensions();
+    for (rollup, Dimensions { country, channel, messaging_service }) in rollups {
         let mut funnel = Funnel::default();
         funnel.add(&rollup.counts, gathered.is_over(rollup.start));
         let text = |value: Option<String>| value.unwrap_or_default();

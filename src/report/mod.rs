@@ -98,8 +98,11 @@ impl MessageFeedback {
     /// [`Duration`]: std::time::Duration
     pub async fn report(&self, query: impl Into<ReportQuery>) -> Result<Report, StoreError> {
         let gathered = self.gathered(query.into()).await?;
-        let counts = self.shared().report_counts().await?;
-        Ok(gathered.report(counts.into()))
+        self.report_of(&gathered).await
+    }
+
+    async fn report_of(&self, gathered: &Gathered) -> Result<Report, StoreError> {
+        Ok(gathered.report(self.shared().report_counts().await?.into()))
     }
 
     /// The same numbers, each period, segment and account for itself, as CSV (RFC 4180):

@@ -3,7 +3,7 @@ use std::{collections::HashMap, hash::Hash, time::Duration};
 use super::{funnel::Funnel, query::Filter};
 use crate::{
     AccountSid, Channel, Country, MessagingServiceSid, Timestamp,
-    store::{Resolution, Rollup, StoreCounts},
+    store::{Dimensions, Resolution, Rollup, StoreCounts},
 };
 
 /// The OTP Conversion report: what became of the messages that were sent in some time.
@@ -95,9 +95,9 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// The rollups that the query is about.
-    pub(super) fn rows(&self) -> impl Iterator<Item = &Rollup> {
-        let passes = |rollup: &&Rollup| self.filter.passes(rollup.account, &rollup.segment);
-        self.rollups.iter().filter(passes)
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Rollup, Dimensions)> {
+        let rows = self.rollups.iter().map(|rollup| (rollup, rollup.segment.dimensions()));
+        rows.filter(|(rollup, of)| self.filter.passes(rollup.account, rollup.segment.label(), of))
     }
 
     /// Whether nobody can confirm any more what was sent in this period.
@@ -113,8 +113,7 @@ impl Gathered {
         let mut channels = Groups::default();
         let mut messaging_services = Groups::default();
         let mut accounts = Groups::default();
-        for Rollup { start, account, segment, counts, .. } in self.rows() {
-            let of = segment.dimensions();
+        for (Rollup { start, account, segment, counts, .. }, of) in self.rows() {
             let is_over = self.is_over(*start);
             for funnel in [
                 &mut total,

@@ -5,7 +5,7 @@ use std::{
 
 use crate::{
     AccountSid, Channel, Country, MessagingServiceSid, Timestamp,
-    store::{Resolution, Segment},
+    store::{Dimensions, Resolution},
 };
 
 /// What a report is about: a time, and perhaps one country, label, channel, service or
@@ -175,11 +175,10 @@ impl From<Range<SystemTime>> for ReportQuery {
 }
 
 impl Filter {
-    pub(super) fn passes(&self, account: AccountSid, segment: &Segment) -> bool {
-        let of = segment.dimensions();
+    pub(super) fn passes(&self, account: AccountSid, label: Option<&str>, of: &Dimensions) -> bool {
         let has_label = match &self.label {
             Chosen::All => true,
-            Chosen::Only(label) => label.as_deref() == segment.label(),
+            Chosen::Only(only) => only.as_deref() == label,
         };
         !self.is_empty
             && has_label

@@ -36,11 +36,12 @@ impl Resolution {
     /// When the period began that `at` is in.
     #[must_use]
     pub fn start(self, at: Timestamp) -> Timestamp {
-        let period = match self {
-            Self::Hour => 60 * 60 * 1000,
-            Self::Day => 24 * 60 * 60 * 1000,
-        };
+        let period = self.period_millis();
         Timestamp::from_millis(at.as_millis().div_euclid(period).saturating_mul(period))
+    }
+
+    pub(crate) const fn period_millis(self) -> i64 {
+        self.period().as_millis() as i64
     }
 
     /// The number that stores keep for it.

@@ -6,7 +6,7 @@ use std::{
 use super::{Cell, Change, Event};
 use crate::{
     AccountSid, CorrelationKey, CorrelationKeys, MessageSid, Timestamp,
-    feedback::shared::Shared,
+    feedback::shared::{Shared, all},
     store::{
         Counts, LatencyHistogram, LedgerEntry, LedgerStatus, Metric, Resolution, Rollup,
         RollupBatch, Segment, StoreCounts, StoreError,
@@ -147,12 +147,7 @@ impl Shared {
 
     async fn entries_of(&self, events: &[Event]) -> Result<Vec<Option<LedgerEntry>>, StoreError> {
         let sids: Vec<MessageSid> = events.iter().map(|event| event.sid).collect();
-        let entries = self.patiently(self.store.by_sid(&sids)).await?;
-        if entries.len() == sids.len() {
-            Ok(entries)
-        } else {
-            Err(StoreError::new("the store did not answer every item"))
-        }
+        all(&sids, self.patiently(self.store.by_sid(&sids)).await?)
     }
 
     /// How many messages were sent in vain before each that converted: under the same id,

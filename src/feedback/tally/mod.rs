@@ -78,6 +78,12 @@ struct State {
     counted_as: HashMap<Segment, Segment>,
 }
 
+impl State {
+    fn is_empty(&self) -> bool {
+        self.cells.is_empty() && self.events.is_empty()
+    }
+}
+
 /// Something that happened to a message.
 #[derive(Debug, Clone, Copy)]
 struct Event {
@@ -119,8 +125,7 @@ impl Tally {
 
     /// Whether anything is to be brought to the store.
     pub(super) fn is_empty(&self) -> bool {
-        let state = self.lock();
-        state.cells.is_empty() && state.events.is_empty()
+        self.lock().is_empty()
     }
 
     /// Counts a message that was sent; answers whether it is the first to be counted since
@@ -135,7 +140,7 @@ impl Tally {
             return false;
         }
         let mut state = self.lock();
-        let first = state.cells.is_empty() && state.events.is_empty();
+        let first = state.is_empty();
         self.count(&mut state, sent_at, account, segment, |counts| {
             counts.add(Metric::Attempted, 1);
         });
@@ -167,7 +172,7 @@ impl Tally {
             return false;
         }
         let mut state = self.lock();
-        let first = state.cells.is_empty() && state.events.is_empty();
+        let first = state.is_empty();
         self.wait(&mut state, Event { sid, change });
         first
     }

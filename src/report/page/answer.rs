@@ -1,9 +1,13 @@
 //! Answers with the headers that each of them has.
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use http::{HeaderValue, StatusCode, header};
 
 use super::parameters::Invalid;
+use crate::store::StoreError;
 
 /// Nothing but the style sheet, and forms that go back here.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; form-action 'self'; \
@@ -28,14 +32,37 @@ pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Strin
     response
 }
 
-/// The query or the form cannot be read.
-pub(super) fn refused(Invalid(name): &Invalid) -> Response {
-    let words = format!("The parameter {name} cannot be read.\n");
-    answer(StatusCode::BAD_REQUEST, TEXT, words)
+/// Why there is no report.
+pub(super) enum Trouble {
+    /// The query or the form cannot be read.
+    Invalid(Invalid),
+    /// The store failed.
+    Store,
 }
 
-/// The store failed.
-pub(super) fn failed() -> Response {
-    let words = "The store does not answer. Try again in a moment.\n".to_owned();
-    answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, words)
+impl From<Invalid> for Trouble {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(_: StoreError) -> Self {
+        Self::Store
+    }
+}
+
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let (status, words) = match self {
+            Self::Invalid(Invalid(name)) => {
+                (StatusCode::BAD_REQUEST, format!("The parameter {name} cannot be read.\n"))
+            }
+            Self::Store => {
+                let words = "The store does not answer. Try again in a moment.\n".to_owned();
+                (StatusCode::SERVICE_UNAVAILABLE, words)
+            }
+        };
+        answer(status, TEXT, words)
+    }
 }

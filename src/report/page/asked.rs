@@ -1,6 +1,6 @@
 //! What one request asks for, before a report is made of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::{
     names::Names,
@@ -39,17 +39,17 @@ pub(super) async fn asked(
     if service == Some(NONE) {
         filter.messaging_service = Chosen::Only(None);
     }
-    for rollup in &gathered.rollups {
-        let of = rollup.segment.dimensions();
+    // Every period has the same few.
+    let of_all = gathered.rollups.iter().map(|rollup| (rollup.account, &rollup.segment));
+    for (owner, segment) in of_all.collect::<HashSet<_>>() {
+        let of = segment.dimensions();
         choices.countries.insert(of.country);
         choices.channels.insert(of.channel);
-        if !choices.labels.iter().any(|label| label.as_deref() == rollup.segment.label()) {
-            choices.labels.insert(rollup.segment.label().map(Box::from));
-        }
-        let sid = rollup.account.to_string();
+        choices.labels.insert(segment.label().map(Box::from));
+        let sid = owner.to_string();
         names.add(feedback, &sid);
         if account.is_some_and(|name| names.is(name, &sid)) {
-            filter.account = Some(rollup.account);
+            filter.account = Some(owner);
         }
         if let Some(of) = of.messaging_service {
             let sid = of.to_string();

@@ -2,12 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{
-    HERE,
-    groups::country_name,
-    html::Escaped,
-    parameters::{Parameters, Resent},
-};
+use super::{HERE, groups::country_name, html::Escaped, names::reference, parameters::Parameters};
 use crate::{
     CorrelationId, MessageFeedback, MessageSid,
     report::json,
@@ -21,35 +16,28 @@ const SEARCHED: usize = 10_000;
 const PAGE: usize = 500;
 
 /// What stands for a message in a form: a keyed hash of its SID.
-fn reference(feedback: &MessageFeedback, sid: MessageSid) -> Option<String> {
-    let keys = feedback.shared().keyring.keys(&CorrelationId::sid(sid))?;
-    let mut reference = String::with_capacity(32);
-    for byte in keys.current.as_bytes() {
-        let _ = write!(reference, "{byte:02x}");
-    }
-    Some(reference)
+fn message_reference(feedback: &MessageFeedback, sid: MessageSid) -> String {
+    reference(feedback, &CorrelationId::sid(sid), 16)
 }
 
 /// Sends the dead letter again that a form refers to.
-pub(super) async fn resend(feedback: &MessageFeedback, wanted: &str) -> Result<Resent, StoreError> {
+pub(super) async fn resend(
+    feedback: &MessageFeedback,
+    wanted: &str,
+) -> Result<ResendOutcome, StoreError> {
     let mut after = None;
     for _ in 0..SEARCHED / PAGE {
         let page = feedback.dead_letters(after, PAGE).await?;
-        let found =
-            page.iter().find(|entry| reference(feedback, entry.sid).as_deref() == Some(wanted));
+        let found = page.iter().find(|entry| message_reference(feedback, entry.sid) == wanted);
         if let Some(entry) = found {
-            return Ok(match feedback.resend(entry.sid).await? {
-                ResendOutcome::Queued => Resent::Queued,
-                ResendOutcome::NotDead => Resent::NotDead,
-                ResendOutcome::Full => Resent::OutboxFull,
-            });
+            return feedback.resend(entry.sid).await;
         }
         match page.last() {
             Some(last) if page.len() == PAGE => after = Some(last.sid),
             _ => break,
         }
     }
-    Ok(Resent::NotDead)
+    Ok(ResendOutcome::NotDead)
 }
 
 /// Where the forms go; nothing if the button is switched off.
@@ -68,16 +56,21 @@ pub(super) struct Section<'a> {
 impl Section<'_> {
     /// The first of them, of how many there are; what became of one that was to be sent
     /// again.
-    pub(super) fn html(&self, entries: &[LedgerEntry], all: u64, resent: Option<Resent>) -> String {
+    pub(super) fn html(
+        &self,
+        entries: &[LedgerEntry],
+        all: u64,
+        resent: Option<ResendOutcome>,
+    ) -> String {
         let status = match resent {
             None => "",
-            Some(Resent::Queued) => {
+            Some(ResendOutcome::Queued) => {
                 "<p class=\"status\" role=\"status\">The feedback is on its way to Twilio again.</p>"
             }
-            Some(Resent::NotDead) => {
+            Some(ResendOutcome::NotDead) => {
                 "<p class=\"status warn\" role=\"status\">It is no dead letter any more.</p>"
             }
-            Some(Resent::OutboxFull) => {
+            Some(ResendOutcome::Full) => {
                 "<p class=\"status warn\" role=\"status\">The outbox is full: it stays a dead letter.</p>"
             }
         };
@@ -148,7 +141,8 @@ fn row(
         true => format!("<td class=\"text\">{}</td>", entry.sid),
         false => String::new(),
     };
-    let button = form.zip(reference(feedback, entry.sid)).map(|(form, reference)| {
+    let button = form.map(|form| {
+        let reference = message_reference(feedback, entry.sid);
         format!(
             "<td><form method=\"post\" action=\"{}resend\">\
              <input type=\"hidden\" name=\"reference\" value=\"{reference}\">\

@@ -6,14 +6,14 @@ use super::{
     asked::Choices,
     chart::{self, Line},
     dead_letters::{Form, Section, minute},
-    groups::{self, Row, country_name, rate, table},
+    groups::{Row, country_name, numbers, rate, table},
     html::{Escaped, exact, percent, rough, seconds},
     names::Names,
     parameters::{NONE, Parameters, RANGES, label_value},
 };
 use crate::{
     Channel, MessageFeedback,
-    report::{Funnel, Group, Report, json, query::Chosen},
+    report::{Funnel, Group, Rate, Report, json, query::Chosen},
     store::LedgerEntry,
 };
 
@@ -167,25 +167,10 @@ impl Document<'_> {
     fn tiles(&self) -> String {
         let total = &self.report.total;
         let countries = self.report.countries.iter().filter(|group| group.of.is_some()).count();
-        let share = |rate: Option<crate::report::Rate>| {
+        let share = |rate: Option<Rate>| {
             rate.map_or(String::new(), |rate| format!("{} of attempted", percent(rate.value)))
         };
-        let rate = match total.conversion_rate() {
-            None => "–".to_owned(),
-            Some(of) => {
-                let mark = if of.is_small_sample {
-                    " <span class=\"mark\">small sample</span>"
-                } else {
-                    ""
-                };
-                format!(
-                    "{}<small>{:.1}–{:.1} % at 95 % confidence{mark}</small>",
-                    percent(of.value),
-                    of.low * 100.0,
-                    of.high * 100.0
-                )
-            }
-        };
+        let rate = rate(total.conversion_rate(), " at 95 % confidence");
         let number = |number: u64, more: &str| {
             let exact = exact(number);
             let more = if more.is_empty() { String::new() } else { format!(", {more}") };
@@ -235,19 +220,9 @@ impl Document<'_> {
             _ => (String::new(), String::new()),
         };
         let ends = format!("<p class=\"ends\"><span>{first}</span><span>{last}</span></p>");
-        let mut rows = String::new();
-        for period in periods.iter().rev() {
-            let funnel = &period.funnel;
-            let _ = write!(
-                rows,
-                "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
-                shown(period.start),
-                exact(funnel.attempted),
-                exact(funnel.status_ok),
-                exact(funnel.conversions),
-                rate(funnel.conversion_rate()),
-            );
-        }
+        let rows = periods.iter().rev().map(|period| (shown(period.start), &period.funnel));
+        let region = format!("Messages per {every}");
+        let table = numbers(&region, &format!("{region}, the newest first"), "From", rows);
         format!(
             "<div class=\"columns\"><section aria-labelledby=\"volume\"><h2 id=\"volume\">Messages per \
              {every}</h2><ul class=\"legend\"><li class=\"attempted\">Attempted</li>\
@@ -255,11 +230,7 @@ impl Document<'_> {
              <p class=\"ends\"><span>{}</span></p>{volume}{ends}</section>\
              <section aria-labelledby=\"rates\"><h2 id=\"rates\">Conversion rate per {every}</h2>\
              <p class=\"ends\"><span>100 %</span></p>{rates}{ends}</section></div>\
-             <details><summary>The same as a table</summary><div class=\"scroll\" tabindex=\"0\" \
-             role=\"region\" aria-label=\"Messages per {every}\"><table><caption class=\"hidden\">Messages \
-             per {every}, the newest first</caption><thead><tr><th scope=\"col\">From</th>\
-             <th scope=\"col\">Attempted</th><th scope=\"col\">Status OK</th><th scope=\"col\">Conversions</th>\
-             <th scope=\"col\">Conversion rate</th></tr></thead><tbody>{rows}</tbody></table></div></details>",
+             <details><summary>The same as a table</summary>{table}</details>",
             exact(top),
         )
     }
@@ -337,7 +308,7 @@ impl Document<'_> {
         ] {
             // One alone says what the total says.
             if rows.len() > 1 || rows.iter().any(|row| row.is_chosen) {
-                html.push_str(&groups::table(id, title, column, &rows));
+                html.push_str(&table(id, title, column, &rows));
             }
         }
         html.push_str("</div>");

@@ -59,39 +59,50 @@ pub(super) fn table(id: &str, title: &str, column: &str, rows: &[Row<'_>]) -> St
 }
 
 fn part(caption: &str, column: &str, rows: &[Row<'_>], most: u64) -> String {
+    let rows = rows.iter().map(|Row { name, link, is_chosen, funnel }| {
+        let current = if *is_chosen { " aria-current=\"true\"" } else { "" };
+        let query = link.to_query();
+        let share = if most == 0 { 0.0 } else { funnel.attempted as f64 / most as f64 };
+        let (query, name) = (Escaped(&query), Escaped(name));
+        let bar = chart::bar(share);
+        (format!("<a href=\"?{query}\"{current}>{name}</a>{bar}"), *funnel)
+    });
+    numbers(caption, caption, column, rows)
+}
+
+/// A table of funnels, each behind its head, which is markup. `region` names what scrolls.
+pub(super) fn numbers<'a>(
+    region: &str,
+    caption: &str,
+    column: &str,
+    rows: impl Iterator<Item = (String, &'a Funnel)>,
+) -> String {
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{region}\"><table>\
          <caption class=\"hidden\">{caption}</caption><thead><tr><th scope=\"col\">{column}</th>\
          <th scope=\"col\">Attempted</th><th scope=\"col\">Status OK</th>\
          <th scope=\"col\">Conversions</th><th scope=\"col\">Conversion rate</th></tr></thead><tbody>"
     );
-    for Row { name, link, is_chosen, funnel } in rows {
-        let current = if *is_chosen { " aria-current=\"true\"" } else { "" };
-        let query = link.to_query();
-        let share = if most == 0 { 0.0 } else { funnel.attempted as f64 / most as f64 };
+    for (head, funnel) in rows {
         let _ = write!(
             html,
-            "<tr><th scope=\"row\"><a href=\"?{}\"{current}>{}</a>{}</th><td>{}</td><td>{}</td>\
-             <td>{}</td><td>{}</td></tr>",
-            Escaped(&query),
-            Escaped(name),
-            chart::bar(share),
+            "<tr><th scope=\"row\">{head}</th><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             exact(funnel.attempted),
             exact(funnel.status_ok),
             exact(funnel.conversions),
-            rate(funnel.conversion_rate()),
+            rate(funnel.conversion_rate(), ""),
         );
     }
     html.push_str("</tbody></table></div>");
     html
 }
 
-/// A rate with its interval, and a mark where it says little.
-pub(super) fn rate(rate: Option<Rate>) -> String {
+/// A rate with its interval, what there is to say of that, and a mark where it says little.
+pub(super) fn rate(rate: Option<Rate>, words: &str) -> String {
     let Some(rate) = rate else { return "–".to_owned() };
     let mark = if rate.is_small_sample { " <span class=\"mark\">small sample</span>" } else { "" };
     format!(
-        "{}<small>{:.1}–{:.1} %{mark}</small>",
+        "{}<small>{:.1}–{:.1} %{words}{mark}</small>",
         percent(rate.value),
         rate.low * 100.0,
         rate.high * 100.0

@@ -23,14 +23,14 @@ use axum::{
 use http::{HeaderValue, StatusCode, Uri, header};
 
 use self::{
-    answer::{TEXT, answer, failed, refused},
+    answer::{TEXT, Trouble, answer},
     asked::asked,
     document::Document,
-    parameters::{Invalid, Parameters, pairs},
+    parameters::{Invalid, Parameters, outcome_value, pairs},
     same_origin::is_same_origin,
 };
 use super::csv;
-use crate::{MessageFeedback, store::StoreError};
+use crate::MessageFeedback;
 
 impl MessageFeedback {
     /// The report's page, with `report.json` and `report.csv` beside it, as a router to nest
@@ -117,60 +117,51 @@ impl ReportPage {
     }
 }
 
-async fn page(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
-    let ReportPage { feedback, can_resend } = state;
-    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
-        Ok(parameters) => parameters,
-        Err(invalid) => return refused(&invalid),
-    };
-    let made = async {
-        let asked = asked(&feedback, &parameters).await?;
-        let outbox = feedback.shared().report_counts().await?;
-        let letters = feedback.dead_letters(None, dead_letters::SHOWN).await?;
-        Ok::<_, StoreError>((asked, outbox, letters))
-    };
-    let Ok((asked, outbox, letters)) = made.await else { return failed() };
-    let parameters = asked.names.in_parameters(parameters);
+/// What the query of a request asks for.
+fn read(uri: &Uri) -> Result<Parameters, Invalid> {
+    Parameters::read(uri.query().unwrap_or_default())
+}
+
+async fn page(
+    State(ReportPage { feedback, can_resend }): State<ReportPage>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Trouble> {
+    let parameters = read(&uri)?;
+    let asked = asked(&feedback, &parameters).await?;
     let document = Document {
         feedback: &feedback,
-        report: &asked.gathered.report(outbox.into()),
+        report: &feedback.report_of(&asked.gathered).await?,
         choices: &asked.choices,
         names: &asked.names,
-        parameters: &parameters,
-        dead_letters: &letters,
+        parameters: &asked.names.in_parameters(parameters),
+        dead_letters: &feedback.dead_letters(None, dead_letters::SHOWN).await?,
         base: &base(&uri),
         can_resend,
     };
-    answer(StatusCode::OK, "text/html; charset=utf-8", document.html())
+    Ok(answer(StatusCode::OK, "text/html; charset=utf-8", document.html()))
 }
 
-async fn report_json(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
-    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
-        Ok(parameters) => parameters,
-        Err(invalid) => return refused(&invalid),
-    };
-    let made = async {
-        let asked = asked(&state.feedback, &parameters).await?;
-        let outbox = state.feedback.shared().report_counts().await?;
-        Ok::<_, StoreError>(asked.gathered.report(outbox.into()))
-    };
-    let json = made.await.ok().and_then(|report| serde_json::to_string(&report).ok());
-    json.map_or_else(failed, |json| answer(StatusCode::OK, "application/json", json))
+async fn report_json(
+    State(ReportPage { feedback, .. }): State<ReportPage>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Trouble> {
+    let asked = asked(&feedback, &read(&uri)?).await?;
+    let report = feedback.report_of(&asked.gathered).await?;
+    let json = serde_json::to_string(&report).map_err(|_| Trouble::Store)?;
+    Ok(answer(StatusCode::OK, "application/json", json))
 }
 
-async fn report_csv(State(state): State<ReportPage>, OriginalUri(uri): OriginalUri) -> Response {
-    let parameters = match Parameters::read(uri.query().unwrap_or_default()) {
-        Ok(parameters) => parameters,
-        Err(invalid) => return refused(&invalid),
-    };
-    let Ok(asked) = asked(&state.feedback, &parameters).await else { return failed() };
-    let csv = csv::csv(&asked.gathered);
+async fn report_csv(
+    State(ReportPage { feedback, .. }): State<ReportPage>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, Trouble> {
+    let csv = csv::csv(&asked(&feedback, &read(&uri)?).await?.gathered);
     let mut response = answer(StatusCode::OK, "text/csv; charset=utf-8; header=present", csv);
     response.headers_mut().insert(
         header::CONTENT_DISPOSITION,
         HeaderValue::from_static("attachment; filename=\"otp-conversion.csv\""),
     );
-    response
+    Ok(response)
 }
 
 async fn style() -> Response {
@@ -181,31 +172,27 @@ async fn style() -> Response {
     response
 }
 
-async fn resend(State(state): State<ReportPage>, request: Request) -> Response {
+async fn resend(State(state): State<ReportPage>, request: Request) -> Result<Response, Trouble> {
     const LONGEST_FORM: usize = 16 * 1024;
     let (parts, body) = request.into_parts();
     if !is_same_origin(&parts.headers, &parts.uri) {
         let words = "This form was not sent from the report's own page.\n";
-        return answer(StatusCode::FORBIDDEN, TEXT, words.to_owned());
+        return Ok(answer(StatusCode::FORBIDDEN, TEXT, words.to_owned()));
     }
-    let Ok(form) = to_bytes(body, LONGEST_FORM).await else {
-        return refused(&Invalid("reference"));
-    };
+    let form = to_bytes(body, LONGEST_FORM).await.map_err(|_| Invalid("reference"))?;
     let form: HashMap<String, String> = pairs(&String::from_utf8_lossy(&form)).collect();
     let of = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let Ok(resent) = dead_letters::resend(&state.feedback, of("reference")).await else {
-        return failed();
-    };
+    let outcome = dead_letters::resend(&state.feedback, of("reference")).await?;
     let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.0.path());
     let page = page_from_form(path, of("slash") == "1");
     // Read and written again: a form cannot bring anything else into the header.
     let back = Parameters::read(of("back")).unwrap_or_default().to_query();
-    let location = format!("{page}?{back}&resent={}#dead-letters", resent.name());
+    let location = format!("{page}?{back}&resent={}#dead-letters", outcome_value(outcome));
     let mut response = answer(StatusCode::SEE_OTHER, TEXT, String::new());
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
-    response
+    Ok(response)
 }
 
 /// What links begin with that lead beside a page whose path ends with a slash.

@@ -8,6 +8,17 @@ use crate::{CorrelationId, MessageFeedback};
 /// How long a SID is.
 const SID: usize = 34;
 
+/// The first bytes of the keyed hash of an id, in hexadecimal digits.
+pub(super) fn reference(feedback: &MessageFeedback, id: &CorrelationId, bytes: usize) -> String {
+    let mut reference = String::with_capacity(2 * bytes);
+    if let Some(keys) = feedback.shared().keyring.keys(id) {
+        for byte in keys.current.as_bytes().iter().take(bytes) {
+            let _ = write!(reference, "{byte:02x}");
+        }
+    }
+    reference
+}
+
 /// SIDs, if one asks for them, or else a few digits of a keyed hash.
 pub(super) struct Names {
     shows_sids: bool,
@@ -25,13 +36,7 @@ impl Names {
             return;
         }
         let id = CorrelationId::new(format!("report {sid}"));
-        let mut reference = String::new();
-        if let Some(keys) = feedback.shared().keyring.keys(&id) {
-            for byte in &keys.current.as_bytes()[..4] {
-                let _ = write!(reference, "{byte:02x}");
-            }
-        }
-        self.references.insert(sid.to_owned(), reference);
+        self.references.insert(sid.to_owned(), reference(feedback, &id, 4));
     }
 
     pub(super) fn of(&self, sid: &str) -> String {

@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::{
     AccountSid, Channel, Country, MessagingServiceSid, Timestamp,
     report::{ReportQuery, query::Chosen},
+    store::ResendOutcome,
     twilio::decode,
 };
 
@@ -38,32 +39,23 @@ pub(super) struct Parameters {
     pub(super) account: Option<String>,
     pub(super) shows_sids: bool,
     /// What became of a dead letter that was sent again.
-    pub(super) resent: Option<Resent>,
+    pub(super) resent: Option<ResendOutcome>,
 }
 
-/// What became of a dead letter that was to be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resent {
-    Queued,
-    /// It is none, or none any more.
-    NotDead,
-    OutboxFull,
+const OUTCOMES: [ResendOutcome; 3] =
+    [ResendOutcome::Queued, ResendOutcome::NotDead, ResendOutcome::Full];
+
+/// What became of a dead letter that was to be sent again, in a query.
+pub(super) const fn outcome_value(outcome: ResendOutcome) -> &'static str {
+    match outcome {
+        ResendOutcome::Queued => "queued",
+        ResendOutcome::NotDead => "gone",
+        ResendOutcome::Full => "full",
+    }
 }
 
-impl Resent {
-    const ALL: [Self; 3] = [Self::Queued, Self::NotDead, Self::OutboxFull];
-
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::NotDead => "gone",
-            Self::OutboxFull => "full",
-        }
-    }
-
-    fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|resent| resent.name() == name)
-    }
+fn read_outcome(value: &str) -> Option<ResendOutcome> {
+    OUTCOMES.into_iter().find(|outcome| outcome_value(*outcome) == value)
 }
 
 /// What the page shows for a SID.
@@ -152,7 +144,7 @@ impl Parameters {
                     parameters.account.as_ref().ok_or(Invalid("account"))?;
                 }
                 "sids" => parameters.shows_sids = value == "show",
-                "resent" => parameters.resent = Resent::from_name(&value),
+                "resent" => parameters.resent = read_outcome(&value),
                 _ => {}
             }
         }

@@ -16,8 +16,7 @@ const PERIODS: usize = 32;
 
 /// A period's number among those of its resolution.
 fn number(resolution: Resolution, start: Timestamp) -> i64 {
-    let period = i64::try_from(resolution.period().as_millis()).unwrap_or(i64::MAX);
-    start.as_millis().div_euclid(period)
+    start.as_millis().div_euclid(resolution.period_millis())
 }
 
 fn until(at: Timestamp) -> String {
@@ -70,7 +69,7 @@ impl RedisStore {
         to: Timestamp,
     ) -> Result<Vec<Rollup>, RedisStoreError> {
         let layout = self.layout().await?;
-        let period = i64::try_from(resolution.period().as_millis()).unwrap_or(i64::MAX);
+        let period = resolution.period_millis();
         // The first that begins from then on, and the first that begins later.
         let first = |at: Timestamp| {
             number(resolution, at) + i64::from(at.as_millis().rem_euclid(period) > 0)
