@@ -23,6 +23,11 @@ impl Timestamp {
         self.0
     }
 
+    /// RFC 3339, in UTC.
+    pub(crate) fn to_rfc3339(self) -> String {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or_default().to_string()
+    }
+
     /// How long after `earlier` this moment is; zero if it is not after it.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {

@@ -109,15 +109,19 @@ pub use delivery::{
     AccountPreflight, DeliveryStats, DispatcherState, Mode, PreflightVerdict, RetryPolicy,
 };
 #[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use feedback::JoinPostgres;
 #[cfg(feature = "sqlite-unbundled")]
 pub use feedback::JoinSqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
 pub use feedback::Joined;
+#[cfg(feature = "serde")]
+#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
+pub use feedback::{AccountConfig, MessageFeedbackConfig, RetryPolicyConfig};
 pub use feedback::{
-    BuildError, ConfirmStats, Confirmation, Dispatcher, Health, MessageFeedback,
-    MessageFeedbackBuilder, Preflight, Recorded, Refusal, Remaining, ReportStats, SendStats,
-    SentMessage, Stats, StatusRecorded, StatusStats,
+    BuildError, ConfirmStats, Confirmation, DeadLetterExport, Dispatcher, Health, ImportLine,
+    Imported, InvalidImport, MessageFeedback, MessageFeedbackBuilder, Preflight, Recorded, Refusal,
+    Remaining, ReportStats, SendStats, SentMessage, Stats, StatusRecorded, StatusStats,
 };
 pub use guard::{NotAnAction, PreviewGuard};
 pub use incoming::{ConfirmLayer, source, webhook};

@@ -136,7 +136,12 @@ pub(crate) fn store_backoff(failures: u32) -> Duration {
 
 /// A random time from zero to `bound`.
 pub(super) fn jitter(bound: Duration) -> Duration {
-    bound.mul_f64(fastrand::f64())
+    let mut random = [0; 4];
+    // Without random numbers all wait the longest.
+    match getrandom::getrandom(&mut random) {
+        Ok(()) => bound.mul_f64(f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX)),
+        Err(_) => bound,
+    }
 }
 
 #[cfg(test)]

@@ -94,6 +94,11 @@ impl MessageFeedbackBuilder {
         }
     }
 
+    #[cfg(feature = "serde")]
+    pub(super) fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
     fn mistake(&mut self, setting: &'static str, problem: impl Into<String>) {
         self.mistake.get_or_insert_with(|| BuildError::new(setting, problem));
     }

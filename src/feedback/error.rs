@@ -1,22 +1,23 @@
-use std::{error::Error, fmt};
+use std::{borrow::Cow, error::Error, fmt};
 
 /// A configuration that cannot work. It names the setting and the fix, and
 /// never a secret.
 #[derive(Debug)]
 pub struct BuildError {
-    setting: &'static str,
+    setting: Cow<'static, str>,
     problem: String,
 }
 
 impl BuildError {
-    pub(super) fn new(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self { setting, problem: problem.into() }
+    pub(super) fn new(setting: impl Into<Cow<'static, str>>, problem: impl Into<String>) -> Self {
+        Self { setting: setting.into(), problem: problem.into() }
     }
 
-    /// The builder's method that was, or was not, called.
+    /// The builder's method that was, or was not, called, or the place in a
+    /// `MessageFeedbackConfig` (feature `serde`): `accounts[1].auth_token`.
     #[must_use]
-    pub fn setting(&self) -> &'static str {
-        self.setting
+    pub fn setting(&self) -> &str {
+        &self.setting
     }
 }
 

@@ -18,10 +18,7 @@ use super::{
 use crate::{
     BaseUrl, CorrelationId, CorrelationKeys, MessageSid, Mode,
     delivery::Drain,
-    store::{
-        ConfirmTarget, Durability, ForgetTarget, LedgerEntry, ResendOutcome, StoreError,
-        TrackedMessage,
-    },
+    store::{ConfirmTarget, Durability, ForgetTarget, LedgerEntry, StoreError, TrackedMessage},
 };
 
 /// How long until counts are brought to a store again that fails at the end.
@@ -240,38 +237,6 @@ impl MessageFeedback {
     pub async fn lookup_sid(&self, sid: MessageSid) -> Result<Option<LedgerEntry>, StoreError> {
         let shared = self.shared();
         shared.patiently(shared.store.by_sid(&[sid])).await.and_then(single)
-    }
-
-    /// Up to `limit` dead letters in the order of their SIDs, from behind
-    /// `after`: confirmed messages whose feedback Twilio will never take.
-    ///
-    /// # Errors
-    ///
-    /// If the store failed or did not answer within eight times the
-    /// builder's `store_timeout`.
-    pub async fn dead_letters(
-        &self,
-        after: Option<MessageSid>,
-        limit: usize,
-    ) -> Result<Vec<LedgerEntry>, StoreError> {
-        let shared = self.shared();
-        shared.patiently(shared.store.dead_letters(after, limit)).await
-    }
-
-    /// Sends a dead letter again, with all its attempts before it.
-    ///
-    /// # Errors
-    ///
-    /// If the store failed or did not answer within eight times the
-    /// builder's `store_timeout`: call it again.
-    pub async fn resend(&self, sid: MessageSid) -> Result<ResendOutcome, StoreError> {
-        let shared = self.shared();
-        let outcome = shared.patiently(shared.store.resend(&[sid])).await.and_then(single)?;
-        if outcome == ResendOutcome::Queued {
-            shared.sent_again(sid);
-        }
-        shared.control.wake();
-        Ok(outcome)
     }
 
     /// Switches the mode of the whole.

@@ -2,13 +2,17 @@
 
 mod background;
 mod builder;
+#[cfg(feature = "serde")]
+mod config;
 mod confirmation;
+mod dead_letters;
 mod deferred;
 mod dispatcher;
 mod early_statuses;
 mod error;
 mod handle;
 mod health;
+mod import;
 #[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
 mod joined;
 #[cfg(feature = "metrics")]
@@ -31,6 +35,8 @@ mod waiting;
 #[cfg(feature = "axum")]
 mod webhooks;
 
+#[cfg(feature = "serde")]
+pub use self::config::{AccountConfig, MessageFeedbackConfig, RetryPolicyConfig};
 #[cfg(feature = "postgres")]
 pub use self::joined::JoinPostgres;
 #[cfg(feature = "sqlite-unbundled")]
@@ -40,10 +46,12 @@ pub use self::joined::Joined;
 pub use self::{
     builder::MessageFeedbackBuilder,
     confirmation::{Confirmation, Refusal},
+    dead_letters::DeadLetterExport,
     dispatcher::Dispatcher,
     error::BuildError,
     handle::MessageFeedback,
     health::{Health, Preflight, Remaining},
+    import::{ImportLine, Imported, InvalidImport},
     sent::{Recorded, SentMessage},
     stats::{ConfirmStats, SendStats, Stats, StatusStats},
     statuses::StatusRecorded,

@@ -71,6 +71,8 @@ mod read_form;
 mod receive;
 #[cfg(feature = "reqwest")]
 mod reqwest;
+#[cfg(feature = "reqwest-middleware")]
+mod reqwest_middleware;
 mod service;
 
 pub use self::{

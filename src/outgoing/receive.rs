@@ -20,13 +20,14 @@ use super::{
 };
 use crate::{
     feedback::Recorded,
-    twilio::{Receipt, is_encoded, read_receipt},
+    twilio::{ContentEncoding, Receipt, read_receipt},
 };
 
 /// Reads the answer to a tracked create for its SID, and has it recorded.
 pub(super) struct Receive<R: Body> {
     /// Taken when it is over.
     answer: Option<(Parts, ReadBody<R>)>,
+    encoding: ContentEncoding,
     buffered: usize,
     timeout: Option<Pin<Box<Sleep>>>,
     step: Step,
@@ -56,15 +57,17 @@ pub(super) fn receive<R: Body>(response: Response<R>, sent: Option<Sent>) -> Rec
 pub(super) fn receive_tracked<R: Body>(response: Response<R>, track: Track) -> Received<R> {
     let size_hint = response.body().size_hint();
     let max = track.shared().settings.max_receipt_bytes as u64;
-    if is_encoded(response.headers()) || size_hint.lower() > max {
+    let encoding = ContentEncoding::of(response.headers()).filter(|_| size_hint.lower() <= max);
+    let Some(encoding) = encoding else {
         track.unreadable();
         return Received::No(response.map(ProvideFeedbackBody::bare));
-    }
+    };
     let (parts, body) = response.into_parts();
     let read =
         ReadBody { frames: VecDeque::new(), error: None, rest: Some(Box::pin(body)), size_hint };
     Received::Yes(Receive {
         answer: Some((parts, read)),
+        encoding,
         buffered: 0,
         timeout: None,
         step: Step::Reading(track),
@@ -98,13 +101,15 @@ impl<R: Body> Receive<R> {
     fn poll_receipt(&mut self, cx: &mut Context<'_>) -> Poll<Option<Receipt>> {
         let Step::Reading(track) = &self.step else { return Poll::Ready(None) };
         let settings = &track.shared().settings;
+        let (encoding, max) = (self.encoding, settings.max_receipt_bytes);
+        let receipt_in = |frames: &VecDeque<_>| receipt_in(frames, encoding, max);
         let Some((_, read)) = &mut self.answer else { return Poll::Ready(None) };
         while let Some(rest) = &mut read.rest {
             match rest.as_mut().poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     self.buffered += frame.data_ref().map_or(0, Buf::remaining);
                     read.frames.push_back(frame);
-                    if self.buffered > settings.max_receipt_bytes {
+                    if self.buffered > max {
                         return Poll::Ready(None);
                     }
                 }
@@ -135,11 +140,16 @@ impl<R: Body> Receive<R> {
 }
 
 /// Reads the receipt without consuming the frames.
-fn receipt_in<D: Buf>(frames: &VecDeque<Frame<D>>) -> Option<Receipt> {
+fn receipt_in<D: Buf>(
+    frames: &VecDeque<Frame<D>>,
+    encoding: ContentEncoding,
+    max: usize,
+) -> Option<Receipt> {
+    let read = |body: &[u8]| read_receipt(&encoding.decode(body, max)?);
     let mut data = frames.iter().filter_map(Frame::data_ref).filter(|data| data.has_remaining());
     let first = data.next()?;
     if data.next().is_none() && first.chunk().len() == first.remaining() {
-        return read_receipt(first.chunk());
+        return read(first.chunk());
     }
     let mut whole = Vec::new();
     for data in frames.iter().filter_map(Frame::data_ref) {
@@ -151,5 +161,5 @@ fn receipt_in<D: Buf>(frames: &VecDeque<Frame<D>>) -> Option<Receipt> {
             return None;
         }
     }
-    read_receipt(&whole)
+    read(&whole)
 }

@@ -8,11 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Response, Uri};
+use http::{Extensions, Response, Uri};
 use reqwest::{Body, Request, ResponseBuilderExt};
 use tower_service::Service;
 
 use super::{
+    layer::ProvideFeedbackLayer,
     plan::{Sent, id_in},
     receive::{Received, receive_tracked},
     service::ProvideFeedback,
@@ -37,7 +38,7 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let sent = self.track_reqwest(&mut request);
+        let sent = self.layer.track_reqwest(&mut request, None);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = match answer.await {
@@ -54,15 +55,20 @@ where
     }
 }
 
-impl<S, C: Correlate> ProvideFeedback<S, C> {
+impl<C: Correlate> ProvideFeedbackLayer<C> {
     /// Tags `request` in place: what reqwest keeps in it beside HTTP's own
-    /// parts, such as its timeout, stays.
-    fn track_reqwest(&self, request: &mut Request) -> Option<Sent> {
-        let options = &self.layer.options;
+    /// parts, such as its timeout, stays. An id in `extensions` goes before one in
+    /// the request's own.
+    pub(super) fn track_reqwest(
+        &self,
+        request: &mut Request,
+        extensions: Option<&Extensions>,
+    ) -> Option<Sent> {
+        let options = &self.options;
         // Most requests are none: they are let go before anything is copied.
         match_create(request.method(), request.url().path())?;
         let uri: Uri = request.url().as_str().parse().ok()?;
-        let in_extensions = id_in_extensions(request);
+        let in_extensions = extensions.and_then(id_in).or_else(|| id_in_extensions(request));
         // A stream shows no bytes, and so no size.
         let size = request.body().and_then(Body::as_bytes).map(|form| form.len() as u64);
         let method = request.method().clone();
@@ -84,7 +90,8 @@ fn id_in_extensions(request: &Request) -> Option<CorrelationId> {
     id_in(request.extensions())
 }
 
-async fn received(response: reqwest::Response, sent: Option<Sent>) -> reqwest::Response {
+/// The same answer, once its SID is recorded.
+pub(super) async fn received(response: reqwest::Response, sent: Option<Sent>) -> reqwest::Response {
     let Some(track) = sent.and_then(|sent| sent.answered(response.status())) else {
         return response;
     };

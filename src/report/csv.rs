@@ -33,7 +33,7 @@ pub(super) fn csv(gathered: &Gathered) -> String {
         row(
             &mut csv,
             [
-                json::time(rollup.start),
+                rollup.start.to_rfc3339(),
                 text(country.map(|country| country.to_string())),
                 text(rollup.segment.label().map(no_formula)),
                 text(channel.map(|channel| channel.to_string())),

@@ -1,17 +1,12 @@
 //! How a report serializes.
 
-use serde::ser::{Serialize, SerializeStruct, Serializer};
+use serde_core::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::{
     funnel::{Funnel, Rate},
     model::{Group, Outbox, Period, Report},
 };
-use crate::{Timestamp, store::Resolution};
-
-/// RFC 3339, in UTC.
-pub(super) fn time(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or_default().to_string()
-}
+use crate::store::Resolution;
 
 pub(super) const fn resolution(resolution: Resolution) -> &'static str {
     match resolution {
@@ -34,9 +29,9 @@ macro_rules! serialize {
 }
 
 serialize! { Report as "Report": |report| {
-    "at": time(report.at),
-    "from": time(report.from),
-    "to": time(report.to),
+    "at": report.at.to_rfc3339(),
+    "from": report.from.to_rfc3339(),
+    "to": report.to.to_rfc3339(),
     "resolution": resolution(report.resolution),
     "total": report.total,
     "over_time": report.over_time,
@@ -74,7 +69,7 @@ impl Serialize for Funnel {
 impl Serialize for Period {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("Period", FUNNEL + 1)?;
-        out.serialize_field("start", &time(self.start))?;
+        out.serialize_field("start", &self.start.to_rfc3339())?;
         funnel(&mut out, &self.funnel)?;
         out.end()
     }

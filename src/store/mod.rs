@@ -6,6 +6,7 @@ pub mod conformance;
 mod entry;
 mod error;
 mod ledger;
+mod ledger_json;
 mod memory;
 mod note;
 #[cfg(feature = "postgres")]
@@ -20,6 +21,7 @@ mod segment;
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub mod sqlite;
 mod status;
+mod url;
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -42,6 +44,7 @@ pub use self::{
     rollup::{Counts, LatencyHistogram, Metric, Resolution, Rollup, RollupBatch, RollupOutcome},
     segment::{Dimensions, Segment},
     status::{StatusOutcome, StatusUpdate},
+    url::{InvalidStoreUrl, StoreUrl},
 };
 use crate::{CorrelationKeys, MessageSid, Timestamp};
 

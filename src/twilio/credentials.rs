@@ -186,6 +186,11 @@ impl CredentialsError {
         Self { setting, problem }
     }
 
+    #[cfg(feature = "serde")]
+    pub(crate) fn problem(&self) -> &'static str {
+        self.problem
+    }
+
     /// The parameter or environment variable that is wrong.
     #[must_use]
     pub fn setting(&self) -> &'static str {

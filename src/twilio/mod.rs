@@ -39,7 +39,7 @@ pub(crate) use self::{
     credentials::Directory,
     feedback_call::{Verdict, error_code, feedback_request, judge, retry_after},
     form::decode,
-    receipt::{Receipt, read_receipt},
+    receipt::{ContentEncoding, Receipt, read_receipt},
     send_at::parse_send_at,
 };
 #[cfg(feature = "simulator")]

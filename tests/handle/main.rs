@@ -2,9 +2,12 @@
 
 mod bounds;
 mod building;
+mod config;
 mod confirming;
+mod dead_letters;
 mod deferred;
 mod ending;
+mod importing;
 mod logs;
 mod modes;
 mod operating;

@@ -7,6 +7,7 @@ mod moody_store;
 mod readiness;
 mod receipts;
 mod reqwest_client;
+mod reqwest_middleware;
 mod script;
 mod stacks;
 mod store_failures;

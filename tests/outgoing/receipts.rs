@@ -300,7 +300,31 @@ async fn an_answer_that_is_slow_within_the_bound_is_recorded() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_is_passed_on_and_counted() {
+async fn a_compressed_answer_that_cannot_be_read_is_passed_on_and_counted() {
+    // An encoding that is not known, two of them, no gzip at all, and one that is cut off.
+    let gzipped = gzip(&receipt());
+    for (encoding, answer) in [
+        ("br", gzipped.clone()),
+        ("gzip, gzip", gzipped.clone()),
+        ("gzip", receipt().into()),
+        ("gzip", gzipped.slice(..gzipped.len() - 9)),
+    ] {
+        let twilio = twilio().await;
+        let compressed = Answer::processed_then(201)
+            .with_header("content-encoding", encoding)
+            .with_body(answer.clone());
+        twilio.simulator.answer_create(compressed);
+        let layer = twilio.feedback.provide_layer().correlate(link_query("id"));
+        let request = create(&twilio.uri(), LINK);
+        let response = soon(layer.layer(client()).oneshot(request)).await.expect("an answer");
+        assert_eq!(response.headers()["content-encoding"], encoding);
+        assert_eq!(read(response).await.1, answer);
+        assert_sends!(twilio.feedback, tagged: 1, receipt_unreadable: 1);
+    }
+}
+
+#[tokio::test]
+async fn a_gzipped_answer_is_read_and_passed_on_as_it_was() {
     let twilio = twilio().await;
     let answer = gzip(&receipt());
     let compressed = Answer::processed_then(201)
@@ -311,16 +335,52 @@ async fn a_compressed_answer_is_passed_on_and_counted() {
 
     let layer = twilio.feedback.provide_layer().correlate(link_query("id"));
     let request = create(&twilio.uri(), LINK);
-    let response = soon(layer.layer(client()).oneshot(request)).await.expect("an answer");
+    let response = soon(layer.clone().layer(client()).oneshot(request)).await.expect("an answer");
     assert_eq!(response.headers()["content-encoding"], "gzip");
     assert_eq!(read(response).await.1, answer);
-    assert_sends!(twilio.feedback, tagged: 1, receipt_unreadable: 1);
+    assert_sends!(twilio.feedback, tagged: 1, recorded: 1);
 
-    // With decompression below, it is read.
+    // Above, decompression gets what it waits for; below, it was there before us.
+    let above =
+        ServiceBuilder::new().layer(DecompressionLayer::new()).layer(layer).service(client());
+    let request = create(&twilio.uri(), LINK);
+    let response = soon(above.oneshot(request)).await.expect("an answer");
+    assert_eq!(read(response).await.1, receipt());
+    assert_sends!(twilio.feedback, tagged: 2, recorded: 1, already_recorded: 1);
+}
+
+#[tokio::test]
+async fn a_bomb_is_not_unpacked_beyond_the_bound() {
+    let bomb = gzip(&format!("{}{}", " ".repeat(1 << 20), receipt()));
+    assert!(bomb.len() < 4096);
+    for (max, recorded) in [(1 << 16, 0), (1 << 21, 1)] {
+        let feedback =
+            builder(ORIGIN).receipt_bounds(max, Duration::from_secs(1)).build().expect("a handle");
+        let bomb = bomb.clone();
+        let body = bomb.clone();
+        let response = answered(&feedback, move || {
+            let mut response = created(http_body_util::Full::new(body.clone()));
+            response.headers_mut().insert("content-encoding", "gzip".parse().unwrap());
+            response
+        })
+        .await;
+        assert_eq!(read(response).await.1, bomb);
+        assert_sends!(feedback, tagged: 1, recorded: recorded, receipt_unreadable: 1 - recorded);
+    }
+}
+
+#[tokio::test]
+async fn with_decompression_below_it_is_read() {
+    let twilio = twilio().await;
+    let compressed = Answer::processed_then(201)
+        .with_header("content-encoding", "gzip")
+        .with_body(gzip(&receipt()));
+    twilio.simulator.answer_create(compressed);
+    let layer = twilio.feedback.provide_layer().correlate(link_query("id"));
     let service =
         ServiceBuilder::new().layer(layer).layer(DecompressionLayer::new()).service(client());
     let request = create(&twilio.uri(), LINK);
     let response = soon(service.oneshot(request)).await.expect("an answer");
     assert_eq!(read(response).await.1, receipt());
-    assert_sends!(twilio.feedback, tagged: 2, receipt_unreadable: 1, recorded: 1);
+    assert_sends!(twilio.feedback, tagged: 1, recorded: 1);
 }

@@ -9,11 +9,14 @@ use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tower::{
     BoxError, Layer, Service, ServiceBuilder, ServiceExt,
     retry::{Policy, RetryLayer},
-    util::{BoxCloneSyncService, BoxService},
+    util::{BoxCloneService, BoxCloneSyncService, BoxService},
 };
 use tower_http::{
-    decompression::DecompressionLayer, map_request_body::MapRequestBodyLayer,
-    timeout::TimeoutLayer, trace::TraceLayer,
+    decompression::DecompressionLayer,
+    follow_redirect::{FollowRedirectLayer, policy::clone_body_fn},
+    map_request_body::MapRequestBodyLayer,
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
 };
 use tower_message_feedback::{
     CorrelationId, MessageForm, ProvideFeedback, ProvideFeedbackLayer, link_query,
@@ -84,6 +87,66 @@ async fn boxed_services_above_and_below() {
     sid_of(soon(spawned).await.unwrap().expect("an answer")).await;
     let service = BoxService::new(by_link(&twilio).layer(client::<Full<Bytes>>()));
     tracks(&twilio, service, full(LINK)).await;
+    let below = BoxCloneService::new(client::<Full<Bytes>>());
+    let above = BoxCloneService::new(by_link(&twilio).layer(below));
+    tracks(&twilio, above.clone(), full(LINK)).await;
+}
+
+/// A create that is sent elsewhere by a 307 is sent there with its form.
+#[tokio::test]
+async fn redirects_followed_above_and_below() {
+    for above in [true, false] {
+        let twilio = twilio().await;
+        let elsewhere = Answer::status(307).with_header("location", &twilio.uri());
+        twilio.simulator.answer_create(elsewhere);
+        let layer = by_link(&twilio);
+        let follow = FollowRedirectLayer::with_policy(clone_body_fn(|form: &Full<Bytes>| {
+            Some(form.clone())
+        }));
+        let request = create(&twilio.uri(), LINK);
+        let sid = if above {
+            let stack = ServiceBuilder::new().layer(follow).layer(layer);
+            sid_of(soon(stack.service(client()).oneshot(request)).await.expect("an answer")).await
+        } else {
+            let stack = ServiceBuilder::new().layer(layer).layer(follow);
+            sid_of(soon(stack.service(client()).oneshot(request)).await.expect("an answer")).await
+        };
+        assert_eq!(only(&twilio.feedback, LINK_ID).await.sid, sid);
+        let received = twilio.simulator.received();
+        assert_eq!(received.len(), 2);
+        // Above, each request passes the layer; none is tagged twice.
+        assert!(received.iter().all(|received| received.body() == &format!("{LINK}{TAG}")));
+        if above {
+            assert_sends!(twilio.feedback, tagged: 2, not_created: 1, recorded: 1);
+        } else {
+            assert_sends!(twilio.feedback, tagged: 1, recorded: 1);
+        }
+    }
+}
+
+/// As documented: such a body does not say its size, so the form is not read.
+#[tokio::test]
+async fn a_timeout_of_the_requests_body_belongs_below() {
+    use tower_http::timeout::RequestBodyTimeoutLayer;
+
+    let body = || axum::body::Body::from(LINK);
+    let timeout = || RequestBodyTimeoutLayer::new(Duration::from_secs(20));
+    let twilio = twilio().await;
+    let below = ServiceBuilder::new()
+        .layer(by_link(&twilio))
+        .layer(timeout())
+        .map_request(|request: Request<_>| request.map(axum::body::Body::new))
+        .service(client());
+    tracks(&twilio, below, body()).await;
+    let above = ServiceBuilder::new()
+        .layer(timeout())
+        .map_request(|request: Request<_>| request.map(axum::body::Body::new))
+        .layer(by_link(&twilio))
+        .service(client());
+    let sent = soon(above.oneshot(post(&twilio.uri(), body()))).await;
+    sid_of(sent.expect("an answer")).await;
+    assert_eq!(twilio.body(), LINK);
+    assert_sends!(twilio.feedback, tagged: 1, recorded: 1, form_unreadable: 1);
 }
 
 #[tokio::test]

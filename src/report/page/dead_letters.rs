@@ -5,7 +5,6 @@ use std::fmt::Write;
 use super::{HERE, groups::country_name, html::Escaped, names::reference, parameters::Parameters};
 use crate::{
     CorrelationId, MessageFeedback, MessageSid,
-    report::json,
     store::{FailureKind, LedgerEntry, LedgerStatus, ResendOutcome, StoreError},
 };
 
@@ -116,7 +115,7 @@ fn row(
     shows_sids: bool,
     form: Option<&Form<'_>>,
 ) -> String {
-    let sent = minute(&json::time(entry.sent_at));
+    let sent = minute(&entry.sent_at.to_rfc3339());
     let of = entry.segment.dimensions();
     let (failure, calls) = match entry.status {
         LedgerStatus::Dead { failure, attempts, .. } => {

@@ -12,7 +12,7 @@ use super::{
     parameters::{NONE, Parameters, RANGES, label_value},
 };
 use crate::{
-    Channel, MessageFeedback,
+    Channel, MessageFeedback, Timestamp,
     report::{Funnel, Group, Rate, Report, json, query::Chosen},
     store::LedgerEntry,
 };
@@ -61,7 +61,7 @@ impl Document<'_> {
 
     fn header(&self) -> String {
         let Report { at, from, to, .. } = self.report;
-        let [at, from, to] = [at, from, to].map(|time| minute(&json::time(*time)));
+        let [at, from, to] = [at, from, to].map(|time| minute(&time.to_rfc3339()));
         let mut ranges = String::new();
         for (number, (_, words, _)) in RANGES.iter().enumerate() {
             let is_current = self.parameters.between.is_none() && self.parameters.range == number;
@@ -214,7 +214,7 @@ impl Document<'_> {
             &[Line { class: "rate", values: rates.collect() }],
             1.0,
         );
-        let shown = |time| minute(&json::time(time));
+        let shown = |time: Timestamp| minute(&time.to_rfc3339());
         let (first, last) = match (periods.first(), periods.last()) {
             (Some(first), Some(last)) => (shown(first.start), shown(last.start)),
             _ => (String::new(), String::new()),

@@ -1,8 +1,10 @@
 //! Reading the SIDs out of the answer to a create.
 
+mod encoding;
 mod json;
 mod xml;
 
+pub(crate) use self::encoding::ContentEncoding;
 use super::{AccountSid, MessageSid};
 
 /// What the answer to a create says of the message.
