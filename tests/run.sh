@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs every test, the lints and the documentation. Needs stable Rust, for the
 # stores PostgreSQL, PgBouncer and Redis, for the pages Chromium with its driver and
-# axe-core, and for signatures Twilio's SDK for Python. Says what is missing; all but
-# Rust, a C compiler and Python it installs itself where it may.
+# axe-core, and for signatures and the gateway Twilio's SDKs for Python and Node, its
+# command line, and curl. Says what is missing; all but Rust, a C compiler and Python it
+# installs itself where it may.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,8 @@ has chromium && has chromedriver || packages+=(chromium chromium-driver)
 has_postgres || packages+=(postgresql)
 has pgbouncer || packages+=(pgbouncer)
 has_redis && has_redis_cli || packages+=(redis-server)
+has curl || packages+=(curl)
+has node && has npm || packages+=(nodejs npm)
 if ((${#packages[@]} && EUID == 0)) && has apt-get; then
     # If it fails, what is missing is listed below.
     apt-get update -qq &&
@@ -28,12 +31,23 @@ if ((${#packages[@]} && EUID == 0)) && has apt-get; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-sdk=$target/twilio-sdk
-# It is imported from its wheel, and not installed.
-if ! compgen -G "$sdk/twilio-*.whl" >/dev/null && has python3; then
-    python3 -m pip download --quiet --disable-pip-version-check --no-deps \
-        --only-binary :all: --dest "$sdk" twilio==9.13.0 || true
-fi
+sdks=$target/twilio-sdk
+# Each in a folder of its own; nothing is installed elsewhere.
+python_sdk() {
+    python3 -m pip install --quiet --disable-pip-version-check --upgrade \
+        --only-binary :all: --target "$sdks/python" twilio==9.13.0
+}
+npm_sdk() { npm install --silent --no-audit --no-fund --prefix "$sdks/$1" "$2"; }
+get() {
+    [[ -e $sdks/$1.complete ]] || { "${@:2}" && touch "$sdks/$1.complete"; }
+}
+mkdir -p "$sdks"
+{
+    get python python_sdk
+    get node npm_sdk node twilio@6.2.0
+    get cli npm_sdk cli twilio-cli@6.2.4
+} >"$target/sdks.log" 2>&1 &
+sdks_pid=$!
 
 axe=$target/axe-core
 # What examines pages for people who cannot see, hear or point: one file of an npm package.
@@ -62,8 +76,8 @@ has_postgres || missing+=("PostgreSQL (apt-get install postgresql)")
 has pgbouncer || missing+=("PgBouncer (apt-get install pgbouncer)")
 has_redis && has_redis_cli || missing+=("Redis (apt-get install redis-server)")
 has python3 || missing+=("Python 3 (apt-get install python3 python3-pip)")
-compgen -G "$sdk/twilio-*.whl" >/dev/null ||
-    missing+=("Twilio's SDK (python3 -m pip download --no-deps --dest $sdk twilio==9.13.0)")
+has curl || missing+=("curl (apt-get install curl)")
+has node && has npm || missing+=("Node and npm (apt-get install nodejs npm)")
 [[ -e $axe/axe.min.js ]] || missing+=("axe-core (npm pack axe-core, and its axe.min.js to $axe)")
 # The tests' servers die with them.
 has setpriv || missing+=("setpriv (apt-get install util-linux)")
@@ -90,7 +104,8 @@ lint() (
     # as above.
     RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
     # Each feature alone, without what the tests enable.
-    for features in "" axum https-client metrics phone-number reqwest simulator "test-util sqlite-unbundled" postgres redis; do
+    for features in "" axum gzip https-client metrics phone-number reqwest reqwest-middleware \
+        serde simulator "test-util sqlite-unbundled" postgres redis; do
         step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
     done
 )
@@ -100,6 +115,11 @@ mkdir -p "$target"
 lint >"$target/lint.log" 2>&1 &
 lint=$!
 step cargo test --quiet --all-features --no-run
+if ! wait "$sdks_pid"; then
+    cat "$target/sdks.log" >&2
+    echo "missing: Twilio's SDKs in $sdks" >&2
+    exit 1
+fi
 
 # Runs an example, which has to print these lines.
 example() {
@@ -123,18 +143,47 @@ example reply_by_call 'called: 0 reported' 'pressed 2: 0 reported' 'pressed 1: 1
 example pumping 'ALERT: 60 messages to LV in an hour, and 0 in the busiest before' \
     'Latvia: 60 attempted, 0 conversions'
 
-step cargo build --quiet --example otp_login
-# It says where it is, serves, and ends when it is asked to.
-coproc otp_login { exec env -u TWILIO_ACCOUNT_SID "$target/debug/examples/otp_login" --listen 127.0.0.1:0; }
-pid=$otp_login_PID
-read -r -t 30 url <&"${otp_login[0]}"
-exec 3<>"/dev/tcp/127.0.0.1/${url##*:}"
-printf 'GET / HTTP/1.0\r\n\r\n' >&3
-page=$(cat <&3)
-exec 3>&-
-grep -q '<h1>Sign in</h1>' <<<"$page" || { echo "otp_login served: $page" >&2; exit 1; }
-kill -INT "$pid"
-wait "$pid" || { echo "otp_login ended with $?" >&2; exit 1; }
+# Starts an example that serves, whose first line says where. Before `--` stands what
+# `env` is given.
+serve() {
+    local environment=()
+    while [[ $1 != -- ]]; do environment+=("$1"); shift; done
+    step cargo build --quiet --example "$2"
+    coproc example { exec env "${environment[@]}" "$target/debug/examples/$2" "${@:3}"; }
+    pid=$example_PID
+    read -r -t 30 url <&"${example[0]}"
+    serving=/dev/tcp/127.0.0.1/${url##*:}
+}
+# Prints what it answers to a request.
+ask() {
+    exec 3<>"$serving"
+    printf '%s\r\n' "$@" '' >&3
+    cat <&3
+    exec 3>&-
+}
+# It has to end when it is asked to.
+stop() {
+    kill "-$1" "$pid"
+    wait "$pid" || { echo "an example ended with $?" >&2; exit 1; }
+}
+# What the last answer has to say.
+says() { grep -qF "$1" <<<"$answer" || { echo "it answered: $answer" >&2; exit 1; }; }
+
+serve -u TWILIO_ACCOUNT_SID -- otp_login --listen 127.0.0.1:0
+answer=$(ask 'GET / HTTP/1.0')
+says '<h1>Sign in</h1>'
+stop INT
+
+serve TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef TWILIO_AUTH_TOKEN=token \
+    GATEWAY_TOKEN='a token of the tests' -- gateway --listen 127.0.0.1:0 --store memory:
+answer=$(ask 'GET /ready HTTP/1.0')
+says '"ready":true'
+answer=$(ask 'POST /confirm HTTP/1.0' 'Authorization: Bearer a token of the tests' \
+    'Content-Type: application/x-www-form-urlencoded' 'Content-Length: 4' '' 'id=1')
+says '{"confirmation":"unknown"}'
+stop TERM
+answer=$("$target/debug/examples/gateway" --help)
+says '--correlate'
 
 step cargo test --all-features
 

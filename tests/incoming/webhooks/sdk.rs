@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    env, fs,
+    env,
     io::{BufRead, BufReader, Write},
     path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -62,7 +62,7 @@ impl Sdk {
     fn start() -> Self {
         let mut child = Command::new("python3")
             .args(["-c", SCRIPT])
-            .env("PYTHONPATH", wheel())
+            .env("PYTHONPATH", installed())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -98,19 +98,11 @@ impl Drop for Sdk {
     }
 }
 
-/// The wheel of the SDK, from which Python can import: `tests/run.sh` gets it.
-fn wheel() -> PathBuf {
-    if let Some(wheel) = env::var_os("TMF_TWILIO_SDK") {
-        return wheel.into();
-    }
-    let target = env::current_exe().expect("a path");
-    let mut folders = target.ancestors().map(|folder| folder.join("twilio-sdk"));
-    let folder = folders.find(|folder| folder.is_dir());
-    let files = folder.into_iter().flat_map(|folder| fs::read_dir(folder).expect("a folder"));
-    let mut wheels = files.map(|file| file.expect("a file").path());
-    wheels.find(|path| path.extension().is_some_and(|ending| ending == "whl")).expect(
-        "Twilio's SDK for Python: `python3 -m pip download --no-deps --dest target/twilio-sdk twilio`",
-    )
+/// Where `tests/run.sh` has put the SDK.
+fn installed() -> PathBuf {
+    let test = env::current_exe().expect("a path");
+    let mut folders = test.ancestors().map(|folder| folder.join("twilio-sdk/python"));
+    folders.find(|folder| folder.is_dir()).expect("Twilio's SDK for Python: tests/run.sh gets it")
 }
 
 /// What a URL may hold behind its path, as it is written.
