@@ -138,6 +138,8 @@ example unique_link 'opened: 0 reported' 'pressed: 1 reported'
 example reply_by_message 'forged: answered 403' 'STOP: 0 reported' 'yes: 1 reported'
 example delivery_status 'given up: true, abandoned: 1' 'delivered, and status OK in the report: true' \
     '1 reported'
+example grpc '1234: Unauthenticated, 0 reported' '4711: Ok, 1 reported'
+example hyper_server '404 Not Found: 0 reported' '200 OK: 1 reported'
 example reply_by_call 'called: 0 reported' 'pressed 2: 0 reported' 'pressed 1: 1 reported'
 
 example pumping 'ALERT: 60 messages to LV in an hour, and 0 in the busiest before' \

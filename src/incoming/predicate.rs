@@ -20,11 +20,17 @@ where
 }
 
 /// The default: a status of 2xx or 3xx confirms.
+///
+/// gRPC answers 200 to a call that failed, too: its own status, `grpc-status` in the head of
+/// the answer, must be 0 if it is there. One that comes in trailers, behind a message, is not
+/// seen.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct GoodAnswer;
 
 impl Predicate for GoodAnswer {
     fn confirms<B>(&self, response: &Response<B>) -> bool {
-        response.status().is_success() || response.status().is_redirection()
+        let status = response.status();
+        let grpc_failed = response.headers().get("grpc-status").is_some_and(|code| code != "0");
+        (status.is_success() || status.is_redirection()) && !grpc_failed
     }
 }

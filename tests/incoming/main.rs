@@ -2,6 +2,7 @@
 //! real sockets, with a real client between them.
 
 mod agents;
+mod axum_stacks;
 mod confirm_layer;
 mod confirmed;
 mod guard;
