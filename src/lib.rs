@@ -31,8 +31,9 @@
 //!
 //! # Where to read on
 //!
-//! - `guide`: adopting it without risk, every action that a message can ask for, and
-//!   the questions of the first hour.
+//! - `guide`: from the first line to many machines; adopting it without risk; every client,
+//!   other languages and login servers; every action that a message can ask for; operating,
+//!   security, upgrades.
 //! - [`outgoing`]: which sends are tagged, how a send says its id, and where
 //!   the layer belongs in a stack.
 //! - [`incoming`]: a layer for links, extractors for codes, and what is never
@@ -64,9 +65,12 @@
 //! |---|---|---|
 //! | `axum` | yes | the extractors, those of [`webhook`] included, and [`source`]`::path` |
 //! | `https-client` | yes | the default transport: hyper with rustls |
+//! | `gzip` | | the SID is read out of answers in gzip, which stay as they are |
 //! | `metrics` | | the report's counters, gauges and latency through the facade `metrics` |
 //! | `phone-number` | | `E164`: phone numbers as people type them (Rust 1.88) |
 //! | `reqwest` | | [`ProvideFeedback`] around `reqwest::Client` (0.13) |
+//! | `reqwest-middleware` | | [`ProvideFeedbackLayer`] as a middleware of `reqwest-middleware` (0.5) |
+//! | `serde` | | `MessageFeedbackConfig`: settings from a file |
 //! | `simulator` | | a Twilio that runs in process |
 //! | `sqlite` | | [`store`]`::SqliteStore`, with SQLite built in; `sqlite-unbundled` links another |
 //! | `postgres` | | [`store`]`::PostgresStore` |

@@ -55,7 +55,7 @@
 //! # Where in a stack
 //!
 //! - Decompression goes **below**, next to the client: a compressed answer hides
-//!   its SID.
+//!   its SID. (With the feature `gzip`, one in gzip is read where it is.)
 //! - A retry layer **above** makes a message with an SID of its own at each
 //!   attempt, and all are tracked; one **below** shows the last alone.
 //! - A timeout **above** drops the call's future. If the SID was known by then,

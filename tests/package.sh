@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Checks the package: what it depends on, that it publishes, and that what its README says
+# works in a project of its own. Called by tests/run.sh.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=false
+
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# The default features' tree, without the crate itself.
+crates=$(cargo tree --locked --edges normal --prefix none --no-dedupe | sort -u | tail -n +2 | wc -l)
+((crates <= 70)) || fail "the default features bring $crates crates: 70 at most"
+duplicates=$(cargo tree --locked --edges normal --duplicates 2>/dev/null)
+[[ -z $duplicates ]] || fail "the default features bring crates twice: $duplicates"
+echo "$crates crates by default, none twice"
+
+# Builds what is packaged, as crates.io would get it.
+changed=()
+[[ ${CI:-} ]] || changed=(--allow-dirty)
+cargo publish --quiet --dry-run --locked "${changed[@]}" --target-dir "$target/package-check"
+version=$(cargo pkgid | sed 's/.*[#@]//')
+packaged=$target/package-check/package/tower-message-feedback-$version
+
+# A project outside of the repository, with the first program of the packaged README.
+project=$(mktemp -d)
+trap 'rm -rf "$project"' EXIT
+cp -r "$packaged" "$project/crate"
+mkdir -p "$project/site/src"
+cat >"$project/site/Cargo.toml" <<'TOML'
+[package]
+name = "site"
+version = "0.0.0"
+edition = "2024"
+
+[workspace]
+TOML
+cp Cargo.lock "$project/site/"
+awk '/^```rust,no_run$/ && !n++ { on = 1; next } /^```$/ { on = 0 } on' \
+    "$project/crate/README.md" >"$project/site/src/main.rs"
+grep -q 'fn main' "$project/site/src/main.rs" || fail "the README begins with no program"
+cd "$project/site"
+# As the README says, but for where this crate comes from.
+grep -q '^cargo add tower-message-feedback --features reqwest$' ../crate/README.md
+cargo add --quiet --path ../crate --features reqwest
+$(grep '^cargo add axum ' ../crate/README.md) --quiet
+# Its port may be taken here.
+sed -i 's/127\.0\.0\.1:3000/127.0.0.1:0/; s|^    axum::serve|    println!("{}", listener.local_addr()?);\n&|' src/main.rs
+CARGO_TARGET_DIR=$target/package-check cargo build --quiet
+coproc site {
+    TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef TWILIO_AUTH_TOKEN=token \
+        exec "$target/package-check/debug/site"
+}
+pid=$site_PID
+read -r -t 30 address <&"${site[0]}"
+exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
+printf 'GET /confirm?id=1 HTTP/1.0\r\n\r\n' >&3
+answer=$(cat <&3)
+exec 3>&-
+[[ $answer == *"Thank you!"* ]] || fail "the README's program answered: $answer"
+kill -INT "$pid"
+wait "$pid" || fail "the README's program ended with $?"
+echo "the README's lines work in a project of their own"
