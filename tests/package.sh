@@ -22,9 +22,24 @@ cargo publish --quiet --dry-run --locked "${changed[@]}" --target-dir "$target/p
 version=$(cargo pkgid | sed 's/.*[#@]//')
 packaged=$target/package-check/package/tower-message-feedback-$version
 
+# The versions that Cargo.toml asks for at least are enough.
+oldest=$(mktemp -d)
+trap 'rm -rf "$oldest"' EXIT
+cp -r "$packaged/." "$oldest"
+# Those of tests ask for more.
+awk '/^\[/ { skip = /^\[dev-dependencies/ } !skip' "$packaged/Cargo.toml" >"$oldest/Cargo.toml"
+rm "$oldest/Cargo.lock" "$oldest/Cargo.toml.orig"
+(
+    cd "$oldest"
+    # The option waits to be stable.
+    RUSTC_BOOTSTRAP=1 cargo update --quiet -Z direct-minimal-versions
+    cargo check --quiet --locked --lib --target-dir "$target/package-check/oldest"
+)
+echo "the oldest versions that are allowed build"
+
 # A project outside of the repository, with the first program of the packaged README.
 project=$(mktemp -d)
-trap 'rm -rf "$project"' EXIT
+trap 'rm -rf "$oldest" "$project"' EXIT
 cp -r "$packaged" "$project/crate"
 mkdir -p "$project/site/src"
 cat >"$project/site/Cargo.toml" <<'TOML'

@@ -192,7 +192,8 @@ says '<h1>Sign in</h1>'
 stop INT
 
 serve TWILIO_ACCOUNT_SID=AC0123456789abcdef0123456789abcdef TWILIO_AUTH_TOKEN=token \
-    GATEWAY_TOKEN='a token of the tests' -- gateway --listen 127.0.0.1:0 --store memory:
+    GATEWAY_TOKEN='a token of the tests' GATEWAY_CORRELATION_KEY='a key of the tests' \
+    GATEWAY_STORE="sqlite:$target/gateway.db" -- gateway --listen 127.0.0.1:0
 answer=$(ask 'GET /ready HTTP/1.0')
 says '"ready":true'
 answer=$(ask 'POST /confirm HTTP/1.0' 'Authorization: Bearer a token of the tests' \
@@ -201,6 +202,8 @@ says '{"confirmation":"unknown"}'
 stop TERM
 answer=$("$target/debug/examples/gateway" --help)
 says '--correlate'
+answer=$(env -u GATEWAY_TOKEN "$target/debug/examples/gateway" --listen 127.0.0.1:0 2>&1) && exit 1
+says 'GATEWAY_TOKEN: it is missing'
 
 step cargo test --all-features
 

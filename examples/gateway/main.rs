@@ -28,9 +28,10 @@ use tracing_subscriber::filter::LevelFilter;
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     let options = Options::parse();
     tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(std::io::stderr).init();
-    let listener = TcpListener::bind(options.listen).await?;
+    let settings = options.settings()?;
     let feedback = options.feedback().await?;
-    let gateway = Gateway::new(feedback.clone(), &options.settings()?)?;
+    let gateway = Gateway::new(feedback.clone(), &settings)?;
+    let listener = TcpListener::bind(options.listen).await?;
     writeln!(std::io::stdout(), "http://{}", listener.local_addr()?)?;
 
     gateway.serve(listener, asked_to_stop()).await;

@@ -306,6 +306,21 @@ async fn a_retry_above_records_each_message_and_one_below_the_last_alone() {
 }
 
 #[tokio::test]
+async fn a_buffer_below_is_a_service_like_any_other() {
+    let twilio = twilio().await;
+    let service = ServiceBuilder::new()
+        .layer(by_link(&twilio))
+        .buffer::<Request<Full<Bytes>>>(4)
+        .concurrency_limit(2)
+        .service(client());
+    tracks(&twilio, service.clone(), full(LINK)).await;
+    let send = service.oneshot(create(&twilio.uri(), OTP));
+    let sent = soon(CorrelationId::scope("by scope", send)).await;
+    sid_of(sent.map_err(|error: BoxError| error.to_string()).expect("an answer")).await;
+    assert_eq!(lookup(&twilio.feedback, "by scope").await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_buffer_above_takes_the_id_by_header_or_extension() {
     let twilio = twilio().await;
     let service = ServiceBuilder::new()
