@@ -125,6 +125,7 @@ apart() (
 
 step cargo fmt --check
 mkdir -p "$target"
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
 lint >"$target/lint.log" 2>&1 &
 lint=$!
 apart >"$target/apart.log" 2>&1 &
@@ -184,7 +185,7 @@ stop() {
     wait "$pid" || { echo "an example ended with $?" >&2; exit 1; }
 }
 # What the last answer has to say.
-says() { grep -qF "$1" <<<"$answer" || { echo "it answered: $answer" >&2; exit 1; }; }
+says() { grep -qF -- "$1" <<<"$answer" || { echo "it answered: $answer" >&2; exit 1; }; }
 
 serve -u TWILIO_ACCOUNT_SID -- otp_login --listen 127.0.0.1:0
 answer=$(ask 'GET / HTTP/1.0')

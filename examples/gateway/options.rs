@@ -67,7 +67,7 @@ Secrets come from the environment alone:
 Routes of its own:
   POST /confirm             id=…, or to=… for the recipient: a form or JSON
   GET  /health, /ready      that it runs; that its store answers, too
-  GET  /report/             the conversion report
+  GET  /report              the conversion report
   GET  /dead-letters        as JSON Lines; POST /dead-letters/resend sends all again
   POST /import              messages sent before, as JSON Lines";
 

@@ -100,19 +100,21 @@ impl FromStr for StoreUrl {
     type Err = InvalidStoreUrl;
 
     fn from_str(url: &str) -> Result<Self, InvalidStoreUrl> {
-        let Some((scheme, rest)) = url.split_once(':') else {
+        let Some((scheme, _)) = url.split_once(':') else {
             return Err(InvalidStoreUrl(
                 "it has no scheme: expected memory:, sqlite:, postgres: or redis:",
             ));
         };
-        let _ = rest;
         match scheme.to_ascii_lowercase().as_str() {
             "memory" => Ok(Self(Kind::Memory)),
             #[cfg(feature = "sqlite-unbundled")]
-            "sqlite" => match rest.strip_prefix("//").unwrap_or(rest) {
-                "" => Err(InvalidStoreUrl("it names no file")),
-                path => Ok(Self(Kind::Sqlite(path.into()))),
-            },
+            "sqlite" => {
+                let path = &url["sqlite:".len()..];
+                match path.strip_prefix("//").unwrap_or(path) {
+                    "" => Err(InvalidStoreUrl("it names no file")),
+                    path => Ok(Self(Kind::Sqlite(path.into()))),
+                }
+            }
             #[cfg(feature = "postgres")]
             "postgres" | "postgresql" => Ok(Self(Kind::Postgres(url.to_owned()))),
             #[cfg(feature = "redis")]

@@ -88,4 +88,8 @@ async fn the_report_is_behind_the_token_and_a_browser_can_give_it() {
     assert_eq!(soon("an answer", report().send()).await.unwrap().status(), 401);
     let (status, report) = json_of(report().basic_auth("", Some(TOKEN))).await;
     assert_eq!((status, &report["total"]["attempted"]), (200, &json!(1)));
+    let page = world.client.get(format!("{}/report", world.url)).basic_auth("", Some(TOKEN));
+    let page = soon("a page", page.send()).await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("<h1>"));
 }

@@ -110,14 +110,24 @@ impl<'de, T: Value> Visitor<'de> for At<'_, BTreeMap<String, T>> {
 /// A value that a text stands for.
 trait Text: Sized {
     const EXPECTED: &'static str;
+    /// What else than a text may stand for it.
+    const OR: Or = Or::Nothing;
 
     fn parse(text: &str) -> Option<Self>;
 }
 
+#[derive(PartialEq)]
+enum Or {
+    Nothing,
+    Bool,
+    Number,
+}
+
 macro_rules! from_text {
-    ($($type:ty: $expected:literal, |$text:ident| $parse:expr;)*) => {$(
+    ($($type:ty: $expected:literal $(or $or:ident)?, |$text:ident| $parse:expr;)*) => {$(
         impl Text for $type {
             const EXPECTED: &'static str = $expected;
+            $(const OR: Or = Or::$or;)?
 
             fn parse($text: &str) -> Option<Self> {
                 $parse
@@ -135,9 +145,9 @@ macro_rules! from_text {
 from_text! {
     String: "a text", |text| Some(text.to_owned());
     // As environment variables have them, too.
-    bool: "true or false", |text| text.parse().ok();
-    usize: "a number that is not negative", |text| text.parse().ok();
-    u32: "a number that is not negative", |text| text.parse().ok();
+    bool: "true or false" or Bool, |text| text.parse().ok();
+    usize: "a number that is not negative" or Number, |text| text.parse().ok();
+    u32: "a number that is not negative" or Number, |text| text.parse().ok();
     Duration: "a duration such as \"72h\", \"1m 30s\" or \"250ms\"", |text| {
         text.parse::<jiff::SignedDuration>().ok()?.try_into().ok()
     };
@@ -168,15 +178,13 @@ impl<T: Text> Visitor<'_> for FromText<'_, T> {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<T, E> {
-        T::parse(if value { "true" } else { "false" })
-            .filter(|_| T::EXPECTED.contains("true"))
-            .ok_or_else(|| E::invalid_type(Unexpected::Bool(value), &self))
+        let parsed = if T::OR == Or::Bool { T::parse(&value.to_string()) } else { None };
+        parsed.ok_or_else(|| E::invalid_type(Unexpected::Bool(value), &self))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<T, E> {
-        T::parse(&value.to_string())
-            .filter(|_| T::EXPECTED.contains("number"))
-            .ok_or_else(|| E::invalid_type(Unexpected::Unsigned(value), &self))
+        let parsed = if T::OR == Or::Number { T::parse(&value.to_string()) } else { None };
+        parsed.ok_or_else(|| E::invalid_type(Unexpected::Unsigned(value), &self))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<T, E> {

@@ -1,6 +1,4 @@
 use std::borrow::Cow;
-#[cfg(feature = "gzip")]
-use std::io::Read;
 
 use http::{HeaderMap, header::CONTENT_ENCODING};
 
@@ -10,7 +8,6 @@ use crate::twilio::is_encoded;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ContentEncoding {
     Identity,
-    #[cfg(feature = "gzip")]
     Gzip,
 }
 
@@ -21,40 +18,32 @@ impl ContentEncoding {
             return Some(Self::Identity);
         }
         let mut encodings = headers.get_all(CONTENT_ENCODING).iter();
-        let only = encodings.next()?.as_bytes().trim_ascii();
-        match encodings.next() {
-            None if is_gzip(only) => Self::gzip(),
-            _ => None,
-        }
-    }
-
-    #[cfg(feature = "gzip")]
-    #[expect(clippy::unnecessary_wraps, reason = "without the feature there is none")]
-    const fn gzip() -> Option<Self> {
-        Some(Self::Gzip)
-    }
-
-    #[cfg(not(feature = "gzip"))]
-    const fn gzip() -> Option<Self> {
-        None
+        let first = encodings.next()?.as_bytes().trim_ascii();
+        let is_gzip = first.eq_ignore_ascii_case(b"gzip") || first.eq_ignore_ascii_case(b"x-gzip");
+        let can_be_read = cfg!(feature = "gzip") && is_gzip && encodings.next().is_none();
+        can_be_read.then_some(Self::Gzip)
     }
 
     /// The bytes that `body` stands for, if they are no more than `max`.
-    #[cfg_attr(not(feature = "gzip"), expect(clippy::unnecessary_wraps, unused_variables))]
     pub(crate) fn decode(self, body: &[u8], max: usize) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Identity => Some(body.into()),
-            #[cfg(feature = "gzip")]
-            Self::Gzip => {
-                let mut decoded = Vec::new();
-                let decoder = flate2::bufread::MultiGzDecoder::new(body);
-                decoder.take(max as u64 + 1).read_to_end(&mut decoded).ok()?;
-                (decoded.len() <= max).then_some(decoded.into())
-            }
+            Self::Gzip => gunzip(body, max).map(Cow::Owned),
         }
     }
 }
 
-fn is_gzip(encoding: &[u8]) -> bool {
-    encoding.eq_ignore_ascii_case(b"gzip") || encoding.eq_ignore_ascii_case(b"x-gzip")
+#[cfg(feature = "gzip")]
+fn gunzip(body: &[u8], max: usize) -> Option<Vec<u8>> {
+    use std::io::Read;
+
+    let mut decoded = Vec::new();
+    let decoder = flate2::bufread::MultiGzDecoder::new(body);
+    decoder.take(max as u64 + 1).read_to_end(&mut decoded).ok()?;
+    (decoded.len() <= max).then_some(decoded)
+}
+
+#[cfg(not(feature = "gzip"))]
+fn gunzip(_: &[u8], _: usize) -> Option<Vec<u8>> {
+    None
 }
