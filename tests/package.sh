@@ -18,7 +18,10 @@ echo "$crates crates by default, none twice"
 # Builds what is packaged, as crates.io would get it.
 changed=()
 [[ ${CI:-} ]] || changed=(--allow-dirty)
-cargo publish --quiet --dry-run --locked "${changed[@]}" --target-dir "$target/package-check"
+published=$(cargo publish --dry-run --locked "${changed[@]}" \
+    --target-dir "$target/package-check" 2>&1) || fail "$published"
+warnings=$(grep '^warning' <<<"$published" | grep -v 'aborting upload due to dry run' || true)
+[[ -z $warnings ]] || fail "publishing warns: $published"
 version=$(cargo pkgid | sed 's/.*[#@]//')
 packaged=$target/package-check/package/tower-message-feedback-$version
 
