@@ -120,7 +120,7 @@ apart() (
     set -e
     step ./tests/package.sh
     CARGO_TARGET_DIR=$(realpath -m "$target/rust-sdks") \
-        step cargo test --quiet --locked --manifest-path tests/rust_sdks/Cargo.toml
+        step cargo test --quiet --manifest-path tests/rust_sdks/Cargo.toml
 )
 
 step cargo fmt --check
