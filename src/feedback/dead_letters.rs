@@ -58,13 +58,7 @@ impl MessageFeedback {
     /// If the store failed or did not answer within eight times the
     /// builder's `store_timeout`: call it again.
     pub async fn resend(&self, sid: MessageSid) -> Result<ResendOutcome, StoreError> {
-        let shared = self.shared();
-        let outcome = shared.patiently(shared.store.resend(&[sid])).await.and_then(single)?;
-        if outcome == ResendOutcome::Queued {
-            shared.sent_again(sid);
-        }
-        shared.control.wake();
-        Ok(outcome)
+        self.send_again(&[sid]).await.and_then(single)
     }
 
     /// Sends all dead letters again, each once, until the outbox is full; answers how many.
@@ -75,26 +69,30 @@ impl MessageFeedback {
     /// If the store failed or did not answer within eight times the
     /// builder's `store_timeout`: what was sent again before that stays so.
     pub async fn resend_dead_letters(&self) -> Result<usize, StoreError> {
-        let shared = self.shared();
         let (mut after, mut sent_again) = (None, 0);
         loop {
             let page = self.dead_letters(after, PAGE).await?;
             let sids: Vec<MessageSid> = page.iter().map(|letter| letter.sid).collect();
-            let outcomes = shared.patiently(shared.store.resend(&sids)).await;
-            let mut full = false;
-            for (sid, outcome) in sids.iter().zip(outcomes.and_then(|of| all(&sids, of))?) {
-                full |= outcome == ResendOutcome::Full;
-                if outcome == ResendOutcome::Queued {
-                    shared.sent_again(*sid);
-                    sent_again += 1;
-                }
-            }
-            shared.control.wake();
-            if full || sids.len() < PAGE {
+            let outcomes = self.send_again(&sids).await?;
+            sent_again += outcomes.iter().filter(|of| **of == ResendOutcome::Queued).count();
+            if sids.len() < PAGE || outcomes.contains(&ResendOutcome::Full) {
                 return Ok(sent_again);
             }
             after = sids.last().copied();
         }
+    }
+
+    async fn send_again(&self, sids: &[MessageSid]) -> Result<Vec<ResendOutcome>, StoreError> {
+        let shared = self.shared();
+        let outcomes = shared.patiently(shared.store.resend(sids)).await;
+        let outcomes = outcomes.and_then(|outcomes| all(sids, outcomes))?;
+        for (sid, outcome) in sids.iter().zip(&outcomes) {
+            if *outcome == ResendOutcome::Queued {
+                shared.sent_again(*sid);
+            }
+        }
+        shared.control.wake();
+        Ok(outcomes)
     }
 }
 

@@ -14,3 +14,5 @@ mod trouble;
 
 #[path = "../../examples/gateway/app/mod.rs"]
 mod app;
+#[path = "../servers/tls.rs"]
+mod tls;

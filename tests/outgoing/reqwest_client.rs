@@ -28,12 +28,6 @@ fn raw(uri: &str, form: impl Into<reqwest::Body>) -> reqwest::RequestBuilder {
     Client::new().post(uri).basic_auth(AC, Some("token")).header("content-type", FORM).body(form)
 }
 
-async fn sid(response: Response) -> tower_message_feedback::MessageSid {
-    assert_eq!(response.status(), 201);
-    let json: serde_json::Value = soon(response.json()).await.expect("JSON");
-    json["sid"].as_str().expect("a SID").parse().expect("a message SID")
-}
-
 #[tokio::test]
 async fn a_create_is_tagged_and_recorded_and_its_answer_is_as_it_was() {
     let twilio = twilio().await;

@@ -122,6 +122,11 @@ where
     json["sid"].as_str().expect("a SID").parse().expect("a message SID")
 }
 
+/// The same for an answer of reqwest's.
+pub(crate) async fn sid(response: reqwest::Response) -> MessageSid {
+    sid_of(Response::<reqwest::Body>::from(response)).await
+}
+
 pub(crate) fn sends(feedback: &MessageFeedback) -> SendStats {
     feedback.stats().sends
 }

@@ -218,6 +218,14 @@ impl Secret<'_> {
     }
 }
 
+macro_rules! refuse {
+    ($($visit:ident: $type:ty,)*) => {$(
+        fn $visit<E: Error>(self, _: $type) -> Result<SecretString, E> {
+            Err(self.refused())
+        }
+    )*};
+}
+
 impl<'de> Visitor<'de> for Secret<'_> {
     type Value = SecretString;
 
@@ -233,31 +241,13 @@ impl<'de> Visitor<'de> for Secret<'_> {
         Ok(text.into())
     }
 
-    fn visit_bool<E: Error>(self, _: bool) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_i64<E: Error>(self, _: i64) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_i128<E: Error>(self, _: i128) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_u64<E: Error>(self, _: u64) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_u128<E: Error>(self, _: u128) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_f64<E: Error>(self, _: f64) -> Result<SecretString, E> {
-        Err(self.refused())
-    }
-
-    fn visit_bytes<E: Error>(self, _: &[u8]) -> Result<SecretString, E> {
-        Err(self.refused())
+    refuse! {
+        visit_bool: bool,
+        visit_i64: i64,
+        visit_i128: i128,
+        visit_u64: u64,
+        visit_u128: u128,
+        visit_f64: f64,
+        visit_bytes: &[u8],
     }
 }

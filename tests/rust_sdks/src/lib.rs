@@ -1,6 +1,9 @@
 //! Rust's SDKs for Twilio, as the guide "Every client" has them.
 
 #[cfg(test)]
+#[path = "../../servers/tls.rs"]
+mod tls;
+#[cfg(test)]
 mod twilio2;
 #[cfg(test)]
 mod twilio_openapi;

@@ -1,17 +1,10 @@
-use std::sync::Arc;
-
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::{
-    ServerConfig,
-    pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer},
-};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 use tower_message_feedback::{BaseUrl, MessageFeedback, SentMessage, simulator::Simulator};
 use twilio2::{CreateMessageRequest, TwilioAuth, TwilioClient, TwilioClientConfig};
 
-use crate::support::{ACCOUNT, Result, TO, feedback, reported};
+use crate::{
+    support::{ACCOUNT, Result, TO, feedback, reported},
+    tls::over_tls,
+};
 
 async fn send_code(
     twilio: &TwilioClient,
@@ -33,39 +26,13 @@ async fn send_code(
     Ok(())
 }
 
-/// It takes no other URL than one of `https`.
-async fn over_tls(twilio: &Simulator) -> Result<(String, String)> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()])?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)?;
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let origin = format!("https://localhost:{}", listener.local_addr()?.port());
-    let service = twilio.service();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, service) = (acceptor.clone(), service.clone());
-            tokio::spawn(async move {
-                let Ok(stream) = acceptor.accept(stream).await else { return };
-                let service = TowerToHyperService::new(service);
-                let server = hyper::server::conn::http1::Builder::new();
-                drop(server.serve_connection(TokioIo::new(stream), service).await);
-            });
-        }
-    });
-    Ok((origin, cert.pem()))
-}
-
 #[tokio::test]
 async fn what_it_sent_is_recorded() -> Result<()> {
     // Its client asks for one; the application chooses.
     drop(rustls::crypto::ring::default_provider().install_default());
     let simulator = Simulator::new();
-    let (origin, pem) = over_tls(&simulator).await?;
+    // It takes no other URL than one of `https`.
+    let (origin, pem) = over_tls(&simulator).await;
     // Feedback goes where no certificate is in the way.
     let server = simulator.serve().await?;
     let feedback = feedback(server.base_url().as_str());
