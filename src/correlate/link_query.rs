@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use memchr::{memchr, memchr_iter};
+
 use super::{Correlate, CorrelationId};
 use crate::twilio::{MessageForm, decode};
 
@@ -40,15 +42,37 @@ impl Correlate for LinkQuery {
 }
 
 fn find_in_text(text: &str, name: &str) -> Option<CorrelationId> {
-    text.split(|c: char| !may_stand_in_link(c))
+    words(text)
+        // What has no query has no parameter; most words of a text are none.
+        .filter(|word| memchr(b'?', word.as_bytes()).is_some())
         .filter_map(without_punctuation)
         .find_map(|link| find_in_link(link, name))
 }
 
-/// What RFC 3986 allows, and the brackets that people leave unescaped.
-fn may_stand_in_link(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%{}|".contains(c)
+/// The parts of a text that can stand in a link.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    // Every byte that may is a character of its own.
+    text.as_bytes()
+        .split(|byte| !MAY_STAND_IN_LINK[usize::from(*byte)])
+        .filter_map(|word| std::str::from_utf8(word).ok())
 }
+
+/// What RFC 3986 allows, and the brackets that people leave unescaped.
+const MAY_STAND_IN_LINK: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        may[byte as usize] = byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let marks = b"-._~:/?#[]@!$&'()*+,;=%{}|";
+    let mut at = 0;
+    while at < marks.len() {
+        may[marks[at] as usize] = true;
+        at += 1;
+    }
+    may
+};
 
 /// The link without the punctuation of the sentence around it, as phones cut it.
 fn without_punctuation(link: &str) -> Option<&str> {
@@ -74,12 +98,17 @@ fn without_punctuation(link: &str) -> Option<&str> {
 /// Where the link's own scheme begins; a `://` behind its path or query belongs
 /// to another link that it carries.
 fn scheme_start(link: &str) -> usize {
-    let Some(colon) = link.find("://") else { return 0 };
+    let Some(colon) = scheme_end(link) else { return 0 };
     let before = &link[..colon];
     if before.contains(['/', '?', '#']) {
         return 0;
     }
     before.rfind(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)).map_or(0, |at| at + 1)
+}
+
+/// Where the first `://` stands.
+fn scheme_end(link: &str) -> Option<usize> {
+    memchr_iter(b':', link.as_bytes()).find(|at| link[*at..].starts_with("://"))
 }
 
 /// How many more brackets of each kind open than close.
@@ -132,7 +161,8 @@ fn find_in_link(link: &str, name: &str) -> Option<CorrelationId> {
 
 /// A scheme, or a host with a dot in it (`example.com/confirm`).
 fn is_address(address: &str) -> bool {
-    if let Some((scheme, rest)) = address.split_once("://") {
+    if let Some(at) = scheme_end(address) {
+        let (scheme, rest) = (&address[..at], &address[at + 3..]);
         return !rest.is_empty() && scheme.starts_with(|c: char| c.is_ascii_alphabetic());
     }
     let host = address.split('/').next().unwrap_or_default();
@@ -145,7 +175,7 @@ pub(crate) fn find_in_query(query: &str, name: &str) -> Option<CorrelationId> {
     query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
-        .find(|(key, value)| !value.is_empty() && decode(key.as_bytes()) == name)
+        .find(|(key, value)| !value.is_empty() && (*key == name || decode(key.as_bytes()) == name))
         .map(|(_, value)| CorrelationId::from(decode(value.as_bytes()).into_owned()))
 }
 

@@ -23,6 +23,15 @@ impl PendingRecord {
         Self { shared, message: Some(message) }
     }
 
+    /// Records it if the store takes it without waiting.
+    pub(crate) fn run_at_once(mut self) -> Result<Recorded, Self> {
+        let Some(message) = &self.message else { return Ok(Recorded::AlreadyRecorded) };
+        let Some(outcome) = self.shared.store.try_record(message) else { return Err(self) };
+        self.shared.recorded(message, outcome, false);
+        self.message = None;
+        Ok(outcome.into())
+    }
+
     /// Records it, within the bound on store operations.
     pub(crate) async fn run(mut self) -> Recorded {
         let Some(message) = &self.message else { return Recorded::AlreadyRecorded };

@@ -199,6 +199,14 @@ impl Shared {
         ConfirmTarget::Id { keys, resends: self.settings.resends }
     }
 
+    /// Confirms `target` if the store does it without waiting.
+    pub(crate) fn confirm_at_once(&self, target: &ConfirmTarget) -> Option<Confirmation> {
+        if self.is_closed() {
+            return None;
+        }
+        Some(self.confirmed(target, self.store.try_confirm(target)?))
+    }
+
     pub(super) fn confirmed(
         &self,
         target: &ConfirmTarget,

@@ -28,7 +28,8 @@ pin_project! {
 /// An answer that waits for its confirms to reach the store.
 pub(super) struct Settling<R> {
     response: Option<Response<R>>,
-    confirming: Confirming,
+    /// Nothing if they were there at once.
+    confirming: Option<Confirming>,
 }
 
 impl<R> Settling<R> {
@@ -38,17 +39,26 @@ impl<R> Settling<R> {
         keys: impl IntoIterator<Item = CorrelationKeys>,
     ) -> Self {
         let shared = feedback.shared();
-        let targets = keys.into_iter().map(|keys| shared.by_id(keys)).collect();
-        let pending = PendingConfirms::new(shared.clone(), targets);
-        let confirming = Box::pin(async move {
-            // The route answers alike, whatever became of them; it is counted.
-            pending.run().await;
+        let mut targets = keys.into_iter().map(|keys| shared.by_id(keys));
+        let mut rest = Vec::new();
+        match (targets.next(), targets.next()) {
+            // The route answers alike, whatever became of it; it is counted.
+            (Some(only), None) if shared.confirm_at_once(&only).is_some() => {}
+            (first, second) => rest.extend(first.into_iter().chain(second).chain(targets)),
+        }
+        let confirming = (!rest.is_empty()).then(|| {
+            let pending = PendingConfirms::new(shared.clone(), rest);
+            Box::pin(async move {
+                pending.run().await;
+            }) as Confirming
         });
         Self { response: Some(response), confirming }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Response<R>> {
-        ready!(self.confirming.as_mut().poll(cx));
+        if let Some(confirming) = &mut self.confirming {
+            ready!(confirming.as_mut().poll(cx));
+        }
         Poll::Ready(self.response.take().expect("polled after it was ready"))
     }
 }

@@ -41,7 +41,7 @@ pin_project! {
     where
         R: Body,
     {
-        Reading { reading: Option<Reading<S, C, B>> },
+        Reading { reading: Option<Box<Reading<S, C, B>>> },
         Sending { #[pin] future: F, sent: Option<Sent> },
         Receiving { receive: Receive<R> },
     }
@@ -71,7 +71,8 @@ where
         service: S,
         layer: ProvideFeedbackLayer<C>,
     ) -> Self {
-        let reading = Some(Reading { form, create, service, layer });
+        // On the heap, so that it makes no other request's future larger.
+        let reading = Some(Box::new(Reading { form, create, service, layer }));
         Self { state: State::Reading { reading } }
     }
 }
@@ -93,7 +94,7 @@ where
                     let now = reading.as_mut().expect("the state changes when it is taken");
                     let read = ready!(now.form.poll(cx));
                     let Reading { create, mut service, layer, .. } =
-                        reading.take().expect("it was there a line ago");
+                        *reading.take().expect("it was there a line ago");
                     let (request, sent) = match read {
                         FormRead::Whole(parts, form) => layer.options.track(create, parts, form),
                         FormRead::Failed(request) => (layer.options.failed(request), None),

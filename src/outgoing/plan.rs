@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    Extensions, HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
+    Extensions, HeaderMap, HeaderValue, Request, StatusCode, Uri,
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
     request::Parts,
 };
@@ -17,8 +17,8 @@ use crate::{
     feedback::{PendingRecord, Shared, TrackedSend, Untagged},
     store::{Dimensions, Segment, TrackedMessage},
     twilio::{
-        Receipt, Tagging, has_body_digest, has_status_callback, is_encoded, is_form, match_create,
-        parse_send_at,
+        CreatePath, Receipt, Tagging, decode_within, has_body_digest, has_status_callback,
+        is_encoded, is_form, parse_send_at,
     },
 };
 
@@ -32,47 +32,23 @@ pub(super) struct Create {
     observed: bool,
 }
 
-/// A create that has been sent.
+/// A create that has been sent, and what is to be remembered once Twilio has named its
+/// message.
+///
+/// Dropped before that, the message counts as abandoned.
 pub(super) struct Sent {
     shared: Arc<Shared>,
     account: AccountSid,
-    track: Option<Track>,
+    /// Nothing if no action can confirm it, or once it is known what became of it.
+    unnamed: Option<UnnamedMessage>,
 }
 
-impl Sent {
-    /// It failed on the way.
-    pub(super) fn failed(self) {
-        if let Some(track) = self.track {
-            track.not_created();
-        }
-    }
-
-    /// It was answered with `status`; what there is to track if that is good.
-    pub(super) fn answered(self, status: StatusCode) -> Option<Track> {
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            // Twilio's limit counts sends and feedback together: feedback gives way.
-            self.shared.control.give_way(self.account);
-        }
-        if status.is_success() {
-            return self.track;
-        }
-        self.failed();
-        None
-    }
-}
-
-/// What is to be remembered once Twilio has named the message.
-///
-/// Dropped before that, the message counts as abandoned.
-pub(super) struct Track {
-    shared: Arc<Shared>,
+/// A message without its SID.
+struct UnnamedMessage {
     key: CorrelationKey,
-    account: AccountSid,
     base_url: BaseUrl,
     sent_at: Timestamp,
-    expires_at: Timestamp,
     segment: Segment,
-    concluded: bool,
 }
 
 impl<C> Options<C> {
@@ -83,13 +59,12 @@ impl<C> Options<C> {
     /// Recognises a create whose form can be read; removes the id's header.
     pub(super) fn create_of(
         &self,
-        method: &Method,
+        path: &CreatePath,
         uri: &Uri,
         headers: &mut HeaderMap,
         in_extensions: Option<CorrelationId>,
         size: Option<u64>,
     ) -> Option<Create> {
-        let path = match_create(method, uri.path())?;
         if !is_form(headers) {
             return None;
         }
@@ -98,7 +73,7 @@ impl<C> Options<C> {
         let shared = self.shared();
         let base_url = match &self.base_url {
             Some(base_url) => shared.origins.permits(base_url).then(|| base_url.clone()),
-            None => shared.base_url(uri, path.prefix),
+            None => shared.base_url(uri, &uri.path()[..path.prefix]),
         };
         let Some(base_url) = base_url else {
             shared.sends.origin_not_allowed.increment();
@@ -147,8 +122,8 @@ impl<C> Options<C> {
         C: Correlate,
     {
         let account = create.account;
-        let (tagged, track) = self.decide(create, headers, form);
-        (tagged, Sent { shared: self.shared().clone(), account, track })
+        let (tagged, unnamed) = self.decide(create, headers, form);
+        (tagged, Sent { shared: self.shared().clone(), account, unnamed })
     }
 
     fn decide(
@@ -156,13 +131,13 @@ impl<C> Options<C> {
         create: Create,
         headers: &mut HeaderMap,
         bytes: &Bytes,
-    ) -> (Option<Bytes>, Option<Track>)
+    ) -> (Option<Bytes>, Option<UnnamedMessage>)
     where
         C: Correlate,
     {
         let shared = self.shared();
         let form = MessageForm::new(bytes);
-        let tagging = Tagging::of(form);
+        let tagging = Tagging::of(&form);
         let id = create.id.or_else(|| self.rule.correlate(&form));
         let keys = id.and_then(|id| shared.keyring.keys(&id));
         // A confirm of this id finds nothing, and shall be told why.
@@ -208,12 +183,12 @@ impl<C> Options<C> {
         } else {
             shared.sends.already_tagged.increment();
         }
-        let segment = shared.segments.of(self.label.clone(), dimensions(form));
+        let segment = shared.segments.of(self.label.clone(), dimensions(&form));
         let status_callback = shared
             .settings
             .status_callback
             .as_ref()
-            .filter(|_| !has_status_callback(form) && !has_body_digest(headers))
+            .filter(|_| !has_status_callback(&form) && !has_body_digest(headers))
             .map(|url| {
                 url.of(&TrackedSend {
                     account: create.account,
@@ -229,17 +204,8 @@ impl<C> Options<C> {
         if let (Some(tagged), true) = (&tagged, headers.contains_key(CONTENT_LENGTH)) {
             headers.insert(CONTENT_LENGTH, tagged.len().into());
         }
-        let track = Track {
-            shared: shared.clone(),
-            key: keys.current,
-            account: create.account,
-            base_url: create.base_url,
-            sent_at,
-            expires_at: sent_at + shared.settings.retention,
-            segment,
-            concluded: false,
-        };
-        (tagged, Some(track))
+        let base_url = create.base_url;
+        (tagged, Some(UnnamedMessage { key: keys.current, base_url, sent_at, segment }))
     }
 
     /// A create whose body failed goes on in such a way that the client fails
@@ -269,16 +235,31 @@ impl<C> Options<C> {
     }
 }
 
-impl Track {
-    /// The create failed, or Twilio refused it: there is no message.
-    pub(super) fn not_created(mut self) {
-        self.concluded = true;
-        self.shared.sends.not_created.increment();
+impl Sent {
+    /// It was answered with `status`; itself again if its answer names a message to
+    /// track.
+    pub(super) fn answered(self, status: StatusCode) -> Option<Self> {
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            // Twilio's limit counts sends and feedback together: feedback gives way.
+            self.shared.control.give_way(self.account);
+        }
+        if !status.is_success() {
+            self.failed();
+            return None;
+        }
+        self.unnamed.is_some().then_some(self)
+    }
+
+    /// It failed on the way, or Twilio refused it: there is no message.
+    pub(super) fn failed(mut self) {
+        if self.unnamed.take().is_some() {
+            self.shared.sends.not_created.increment();
+        }
     }
 
     /// Twilio took the message, and its answer does not say which it is.
     pub(super) fn unreadable(mut self) {
-        self.concluded = true;
+        self.unnamed = None;
         self.shared.sends.receipt_unreadable.increment();
         tracing::warn!(
             account = %self.account,
@@ -287,18 +268,19 @@ impl Track {
         );
     }
 
-    pub(super) fn created(mut self, receipt: Receipt) -> PendingRecord {
-        self.concluded = true;
+    /// Twilio has named the message, if there is one to track.
+    pub(super) fn created(mut self, receipt: Receipt) -> Option<PendingRecord> {
+        let UnnamedMessage { key, base_url, sent_at, segment } = self.unnamed.take()?;
         let message = TrackedMessage {
-            key: self.key,
+            key,
             sid: receipt.sid,
             account: receipt.account.unwrap_or(self.account),
-            base_url: self.base_url.clone(),
-            sent_at: self.sent_at,
-            expires_at: self.expires_at,
-            segment: std::mem::take(&mut self.segment),
+            base_url,
+            sent_at,
+            expires_at: sent_at + self.shared.settings.retention,
+            segment,
         };
-        PendingRecord::new(self.shared.clone(), message)
+        Some(PendingRecord::new(self.shared.clone(), message))
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -306,9 +288,9 @@ impl Track {
     }
 }
 
-impl Drop for Track {
+impl Drop for Sent {
     fn drop(&mut self) {
-        if !self.concluded {
+        if self.unnamed.is_some() {
             self.shared.sends.abandoned.increment();
             tracing::debug!("tracked create dropped before its SID was known");
         }
@@ -316,11 +298,14 @@ impl Drop for Track {
 }
 
 /// What the report groups a send by. The number that it goes to is not kept.
-fn dimensions(form: MessageForm<'_>) -> Dimensions {
+fn dimensions(form: &MessageForm<'_>) -> Dimensions {
     let mut dimensions = Dimensions::default();
-    if let Some(to) = form.get("To") {
+    if let Some(to) = form.get_raw("To") {
+        // Longer than any number, or the address of a channel.
+        let mut buffer = [0; 64];
+        let to = decode_within(to, &mut buffer);
         dimensions.country = Country::of_number(&to);
-        dimensions.channel = Channel::of(&to, form.get("MediaUrl").is_some());
+        dimensions.channel = Channel::of(&to, form.get_raw("MediaUrl").is_some());
     }
     let service = form.get("MessagingServiceSid");
     dimensions.messaging_service = service.and_then(|service| service.parse().ok());

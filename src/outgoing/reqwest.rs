@@ -66,14 +66,12 @@ impl<C: Correlate> ProvideFeedbackLayer<C> {
     ) -> Option<Sent> {
         let options = &self.options;
         // Most requests are none: they are let go before anything is copied.
-        match_create(request.method(), request.url().path())?;
+        let path = match_create(request.method(), request.url().path())?;
         let uri: Uri = request.url().as_str().parse().ok()?;
         let in_extensions = extensions.and_then(id_in).or_else(|| id_in_extensions(request));
         // A stream shows no bytes, and so no size.
         let size = request.body().and_then(Body::as_bytes).map(|form| form.len() as u64);
-        let method = request.method().clone();
-        let create =
-            options.create_of(&method, &uri, request.headers_mut(), in_extensions, size)?;
+        let create = options.create_of(&path, &uri, request.headers_mut(), in_extensions, size)?;
         let form = Bytes::copy_from_slice(request.body()?.as_bytes()?);
         let (tagged, sent) = options.sent(create, request.headers_mut(), &form);
         if let Some(tagged) = tagged {
@@ -92,12 +90,12 @@ fn id_in_extensions(request: &Request) -> Option<CorrelationId> {
 
 /// The same answer, once its SID is recorded.
 pub(super) async fn received(response: reqwest::Response, sent: Option<Sent>) -> reqwest::Response {
-    let Some(track) = sent.and_then(|sent| sent.answered(response.status())) else {
+    let Some(sent) = sent.and_then(|sent| sent.answered(response.status())) else {
         return response;
     };
     let url = response.url().clone();
     let response: Response<Body> = response.into();
-    let mut response = match receive_tracked(response, track) {
+    let mut response = match receive_tracked(response, sent) {
         Received::No(response) => response,
         Received::Yes(mut receive) => poll_fn(|cx| receive.poll(cx)).await,
     };

@@ -66,13 +66,13 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Most requests are none: they are let go before anything is touched.
-        if match_create(request.method(), request.uri().path()).is_none() {
+        let Some(path) = match_create(request.method(), request.uri().path()) else {
             return ResponseFuture::sending(self.inner.call(request), None);
-        }
+        };
         let (mut parts, body) = request.into_parts();
-        let Parts { method, uri, headers, extensions, .. } = &mut parts;
+        let Parts { uri, headers, extensions, .. } = &mut parts;
         let size = body.size_hint().exact();
-        let create = self.layer.options.create_of(method, uri, headers, id_in(extensions), size);
+        let create = self.layer.options.create_of(&path, uri, headers, id_in(extensions), size);
         let request = Request::from_parts(parts, body);
         let Some(create) = create else {
             return ResponseFuture::sending(self.inner.call(request), None);

@@ -150,6 +150,22 @@ pub trait FeedbackStore: Send + Sync + 'static {
     /// before its time. A store whose server drops by itself need not count.
     fn expire(&self, limit: usize) -> StoreFuture<'_, usize>;
 
+    /// Records one message without waiting, as `record` does; `None` if the store cannot,
+    /// and then `record` is asked.
+    ///
+    /// A store in memory can, and spares a send the future.
+    fn try_record(&self, message: &TrackedMessage) -> Option<RecordOutcome> {
+        let _ = message;
+        None
+    }
+
+    /// Confirms one target without waiting, as `confirm` does; `None` if the store cannot,
+    /// and then `confirm` is asked.
+    fn try_confirm(&self, target: &ConfirmTarget) -> Option<ConfirmOutcome> {
+        let _ = target;
+        None
+    }
+
     /// Removes everything known of the targets, under both keys of an id, queued
     /// feedback too; answers how many messages each had. A lease on one of them
     /// settles nothing from then on, even if the message is recorded again.
@@ -229,6 +245,14 @@ impl<T: FeedbackStore + ?Sized> FeedbackStore for Arc<T> {
 
     fn confirm<'a>(&'a self, targets: &'a [ConfirmTarget]) -> StoreFuture<'a, Vec<ConfirmOutcome>> {
         (**self).confirm(targets)
+    }
+
+    fn try_record(&self, message: &TrackedMessage) -> Option<RecordOutcome> {
+        (**self).try_record(message)
+    }
+
+    fn try_confirm(&self, target: &ConfirmTarget) -> Option<ConfirmOutcome> {
+        (**self).try_confirm(target)
     }
 
     fn lease<'a>(&'a self, request: &'a LeaseRequest) -> StoreFuture<'a, LeaseAnswer> {

@@ -27,11 +27,18 @@ impl Country {
         let number = address.rsplit_once(':').map_or(address, |(_, number)| number);
         let digits = number.trim_start().strip_prefix('+')?.as_bytes();
         let known = digits.iter().take(LONGEST).take_while(|digit| digit.is_ascii_digit()).count();
-        (1..=known).rev().find_map(|length| {
-            let prefix = std::str::from_utf8(&digits[..length]).ok()?;
-            let at = PREFIXES.binary_search_by_key(&prefix, |(prefix, _)| prefix).ok()?;
-            Some(Self(PREFIXES[at].1))
-        })
+        let mut digits = &digits[..known];
+        loop {
+            // The longest that fits is the last before the number, or of those before it
+            // that begin as the two do.
+            let behind = PREFIXES.partition_point(|(prefix, _)| prefix.as_bytes() <= digits);
+            let (prefix, country) = PREFIXES.get(behind.checked_sub(1)?)?;
+            let same = prefix.bytes().zip(digits).take_while(|(a, b)| a == *b).count();
+            if same == prefix.len() {
+                return Some(Self(*country));
+            }
+            digits = &digits[..same];
+        }
     }
 
     /// Its two letters, in upper case.

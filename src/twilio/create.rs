@@ -14,23 +14,25 @@ const STATUS_CALLBACK: &str = "StatusCallback";
 
 /// What the path of a create says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CreatePath<'a> {
-    /// Everything before `/Accounts/`: a proxy's prefix and the API version.
-    pub(crate) prefix: &'a str,
+pub(crate) struct CreatePath {
+    /// The length of everything before `/Accounts/`: a proxy's prefix and the API version.
+    pub(crate) prefix: usize,
     pub(crate) account: AccountSid,
 }
 
 /// `POST …/Accounts/{AC}/[SMS/]Messages[.json|.xml]`
-pub(crate) fn match_create<'a>(method: &Method, path: &'a str) -> Option<CreatePath<'a>> {
-    if method != Method::POST {
-        return None;
-    }
+#[inline]
+pub(crate) fn match_create(method: &Method, path: &str) -> Option<CreatePath> {
+    if *method == Method::POST { match_path(path) } else { None }
+}
+
+fn match_path(path: &str) -> Option<CreatePath> {
     let path = path.strip_suffix(".json").or_else(|| path.strip_suffix(".xml")).unwrap_or(path);
     let path = path.strip_suffix("/Messages")?;
     let path = path.strip_suffix("/SMS").unwrap_or(path);
     let (rest, account) = path.rsplit_once('/')?;
     let account = AccountSid::parse(account.as_bytes())?;
-    let prefix = rest.strip_suffix("/Accounts")?;
+    let prefix = rest.strip_suffix("/Accounts")?.len();
     Some(CreatePath { prefix, account })
 }
 
@@ -43,8 +45,8 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a form says where its status callbacks go, even if that is nowhere.
-pub(crate) fn has_status_callback(form: MessageForm<'_>) -> bool {
-    form.get(STATUS_CALLBACK).is_some()
+pub(crate) fn has_status_callback(form: &MessageForm<'_>) -> bool {
+    form.get_raw(STATUS_CALLBACK).is_some()
 }
 
 /// Whether a body is compressed, so that its bytes say nothing.
@@ -61,15 +63,18 @@ pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
 /// `Twilio-Client-Validation` is Twilio's Public Key Client Validation; the
 /// others are RFC 9530, RFC 9421, RFC 3230 and RFC 1864.
 pub(crate) fn has_body_digest(headers: &HeaderMap) -> bool {
-    const DIGESTS: [&str; 6] = [
-        "twilio-client-validation",
-        "content-digest",
-        "repr-digest",
-        "signature-input",
-        "digest",
-        "content-md5",
-    ];
-    DIGESTS.iter().any(|name| headers.contains_key(*name))
+    // One look at each name costs less than six look-ups.
+    headers.keys().any(|name| {
+        matches!(
+            name.as_str(),
+            "twilio-client-validation"
+                | "content-digest"
+                | "repr-digest"
+                | "signature-input"
+                | "digest"
+                | "content-md5"
+        )
+    })
 }
 
 /// What a form says of `ProvideFeedback`.
@@ -84,7 +89,7 @@ pub(crate) enum Tagging {
 }
 
 impl Tagging {
-    pub(crate) fn of(form: MessageForm<'_>) -> Self {
+    pub(crate) fn of(form: &MessageForm<'_>) -> Self {
         let mut tagging = Self::Untagged;
         for value in form.get_all(PROVIDE_FEEDBACK) {
             match parse_bool(&value) {
@@ -137,7 +142,7 @@ mod tests {
             ),
         ] {
             let create = match_create(&Method::POST, &path).expect(&path);
-            assert_eq!(create.prefix, prefix);
+            assert_eq!(&path[..create.prefix], prefix);
             assert_eq!(create.account, AC.parse().unwrap());
         }
     }
@@ -165,7 +170,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_the_application_is_kept() {
-        let of = |form: &str| Tagging::of(MessageForm::new(form.as_bytes()));
+        let of = |form: &str| Tagging::of(&MessageForm::new(form.as_bytes()));
         assert_eq!(of("To=1&Body=ProvideFeedback%3Dfalse"), Tagging::Untagged);
         assert_eq!(of("ProvideFeedback=True"), Tagging::Tagged);
         assert_eq!(of("Provide%46eedback=true"), Tagging::Tagged);

@@ -3,27 +3,56 @@
 /// Twilio declares `[0-9a-fA-F]{32}`; a SID must go back to it as it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Hex32 {
-    bytes: [u8; 16],
+    pub(super) bytes: [u8; 16],
     /// One bit a digit, most significant first: the letter was upper case.
-    upper: [u8; 4],
+    pub(super) upper: [u8; 4],
+}
+
+/// Set in [`DIGITS`] for what is no digit, and for a letter that is upper case.
+const NO_DIGIT: u8 = 0x80;
+const UPPER: u8 = 0x10;
+
+/// The value of each byte as a hexadecimal digit.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        if value > 9 {
+            digits[digit.to_ascii_uppercase() as usize] = value | UPPER;
+        }
+        digits[digit as usize] = value;
+        value += 1;
+    }
+    digits
+};
+
+/// The value of a hexadecimal digit.
+pub(super) fn digit(byte: u8) -> Option<u8> {
+    let value = DIGITS[usize::from(byte)];
+    (value & NO_DIGIT == 0).then_some(value & 0x0f)
 }
 
 impl Hex32 {
     pub(super) fn parse(digits: &[u8]) -> Option<Self> {
         let digits: &[u8; 32] = digits.try_into().ok()?;
         let mut bytes = [0; 16];
+        let mut seen = 0;
+        for (pair, byte) in digits.chunks_exact(2).zip(&mut bytes) {
+            let [high, low] = [0, 1].map(|at| DIGITS[usize::from(pair[at])]);
+            seen |= high | low;
+            *byte = high << 4 | low & 0x0f;
+        }
+        if seen & NO_DIGIT != 0 {
+            return None;
+        }
         let mut upper = [0; 4];
-        for (index, &digit) in digits.iter().enumerate() {
-            let value = match digit {
-                b'0'..=b'9' => digit - b'0',
-                b'a'..=b'f' => digit - b'a' + 10,
-                b'A'..=b'F' => {
+        if seen & UPPER != 0 {
+            for (index, digit) in digits.iter().enumerate() {
+                if digit.is_ascii_uppercase() {
                     upper[index / 8] |= 0x80 >> (index % 8);
-                    digit - b'A' + 10
                 }
-                _ => return None,
-            };
-            bytes[index / 2] |= if index % 2 == 0 { value << 4 } else { value };
+            }
         }
         Some(Self { bytes, upper })
     }

@@ -94,13 +94,11 @@ impl MessageStatus {
     }
 
     /// The number that stores keep for it.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
     pub(crate) const fn code(self) -> u8 {
         self as u8
     }
 
     /// What a number stands for; `None` for one that a later version wrote.
-    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite-unbundled"))]
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.code() == code)
     }
@@ -142,7 +140,6 @@ mod tests {
         assert!(MessageStatus::ALL.is_sorted());
         for status in MessageStatus::ALL {
             assert_eq!(status.as_str().parse(), Ok(status));
-            #[cfg(feature = "redis")]
             assert_eq!(MessageStatus::from_code(status.code()), Some(status));
         }
         assert!("received".parse::<MessageStatus>().is_err());

@@ -35,12 +35,16 @@ pub use self::{
 pub(crate) use self::keywords::is_keyword;
 pub(crate) use self::{
     base_url::AllowedOrigins,
-    create::{Tagging, has_body_digest, has_status_callback, is_encoded, is_form, match_create},
+    create::{
+        CreatePath, Tagging, has_body_digest, has_status_callback, is_encoded, is_form,
+        match_create,
+    },
     credentials::Directory,
     feedback_call::{Verdict, error_code, feedback_request, judge, retry_after},
-    form::decode,
+    form::{decode, decode_within},
     receipt::{ContentEncoding, Receipt, read_receipt},
     send_at::parse_send_at,
+    sid::MessageSidParts,
 };
 #[cfg(feature = "simulator")]
 pub(crate) use self::{form::parse_bool, signature::sign};

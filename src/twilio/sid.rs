@@ -40,6 +40,15 @@ enum MessagePrefix {
     Mm,
 }
 
+/// What the SID of a message consists of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MessageSidParts {
+    pub(crate) digits: [u8; 16],
+    /// Which letters among the digits are upper case: none, as Twilio writes it.
+    pub(crate) upper: [u8; 4],
+    pub(crate) is_mms: bool,
+}
+
 /// The SID of a Messaging Service: `MG` and 32 hexadecimal digits.
 ///
 /// ```
@@ -101,6 +110,16 @@ impl MessageSid {
             MessagePrefix::Mm => *b"MM",
         };
         sid_ascii(prefix, &self.hex)
+    }
+
+    pub(crate) fn to_parts(self) -> MessageSidParts {
+        let is_mms = self.prefix == MessagePrefix::Mm;
+        MessageSidParts { digits: self.hex.bytes, upper: self.hex.upper, is_mms }
+    }
+
+    pub(crate) fn from_parts(parts: MessageSidParts) -> Self {
+        let prefix = if parts.is_mms { MessagePrefix::Mm } else { MessagePrefix::Sm };
+        Self { prefix, hex: Hex32 { bytes: parts.digits, upper: parts.upper } }
     }
 
     /// The SID as stores keep it: 17 bytes, or 21 if a letter is upper case. The

@@ -1,91 +1,153 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashMap};
 
-use crate::{CorrelationKey, MessageSid, Timestamp};
+use super::slot::{Extra, NONE, Slot};
+use crate::Timestamp;
 
-/// The messages that may go, by the time when they do: what is due is found
-/// without a look at the rest, and a message has one place or none.
+/// The messages of a shard that may go, by the time when they do: what is due is found
+/// without a look at the rest.
+///
+/// Nearly all expire in the order in which they come, so that each stands at the end of
+/// a list when it does: no tree knows it, and it is moved by its neighbours alone.
 #[derive(Debug, Default)]
-pub(super) struct ExpiryQueue {
-    /// What gives way at a bound, too.
-    evictable: BTreeMap<Place, Hint>,
-    /// Dead letters: kept for a person until their time is over.
-    dead: BTreeMap<Place, Hint>,
-    next: u64,
+pub(super) struct Expiry {
+    pending: List,
+    delivered: List,
+    /// Those out of their turn: scheduled, or imported.
+    others: BTreeSet<(Timestamp, u32)>,
 }
 
-/// Where a message stands in the queue; the number tells equal times apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place(Timestamp, u64);
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Queue {
+    /// It may not go by itself.
+    None = 0,
+    Pending = 1,
+    Delivered = 2,
+    Others = 3,
+}
 
-pub(super) type Hint = (CorrelationKey, MessageSid);
-
-impl ExpiryQueue {
-    pub(super) fn push(&mut self, at: Timestamp, hint: Hint) -> Place {
-        let place = self.place(at);
-        self.evictable.insert(place, hint);
-        place
-    }
-
-    pub(super) fn push_dead(&mut self, at: Timestamp, hint: Hint) -> Place {
-        let place = self.place(at);
-        self.dead.insert(place, hint);
-        place
-    }
-
-    fn place(&mut self, at: Timestamp) -> Place {
-        self.next += 1;
-        Place(at, self.next)
-    }
-
-    pub(super) fn remove(&mut self, place: Place) {
-        if self.evictable.remove(&place).is_none() {
-            self.dead.remove(&place);
+impl Queue {
+    pub(super) const fn from_code(code: u8) -> Self {
+        match code {
+            1 => Self::Pending,
+            2 => Self::Delivered,
+            3 => Self::Others,
+            _ => Self::None,
         }
     }
+}
 
-    /// Takes out a message whose time is over.
-    pub(super) fn pop_due(&mut self, now: Timestamp) -> Option<Hint> {
-        [&mut self.evictable, &mut self.dead].into_iter().find_map(|queue| {
-            let first = queue.first_entry()?;
-            (first.key().0 <= now).then(|| first.remove())
-        })
-    }
+#[derive(Debug)]
+struct List {
+    first: u32,
+    last: u32,
+}
 
-    /// Takes out the dead letter that has been dead for longest.
-    pub(super) fn pop_oldest_dead(&mut self) -> Option<Hint> {
-        self.dead.pop_first().map(|(_, hint)| hint)
-    }
-
-    /// Takes out the message that gives way first.
-    pub(super) fn pop_oldest(&mut self) -> Option<Hint> {
-        self.evictable.pop_first().map(|(_, hint)| hint)
+impl Default for List {
+    fn default() -> Self {
+        Self { first: NONE, last: NONE }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The slots of a shard, and what stands beside them.
+pub(super) struct Slots<'a> {
+    pub(super) slots: &'a mut [Slot],
+    pub(super) extras: &'a HashMap<u32, Extra>,
+}
 
-    #[test]
-    fn messages_come_in_the_order_of_their_times_and_never_early() {
-        let mut queue = ExpiryQueue::default();
-        let hint = |n: u8| {
-            let sid = format!("SM{n:032x}").parse().unwrap();
-            (CorrelationKey::from_bytes([n; 16]), sid)
+impl Slots<'_> {
+    fn expires_at(&self, at: u32) -> Timestamp {
+        let slot = &self.slots[at as usize];
+        let extra = if slot.has_extra() { self.extras.get(&at) } else { None };
+        slot.expires_at(extra)
+    }
+
+    fn slot(&mut self, at: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(at as usize)
+    }
+}
+
+impl Expiry {
+    /// Puts a message in, whose time is set. `queue` is where those like it stand.
+    pub(super) fn push(&mut self, slots: &mut Slots<'_>, at: u32, queue: Queue) {
+        let time = slots.expires_at(at);
+        let queue = match queue {
+            Queue::Pending if self.pending.push(slots, at, time) => queue,
+            Queue::Delivered if self.delivered.push(slots, at, time) => queue,
+            Queue::None => queue,
+            Queue::Pending | Queue::Delivered | Queue::Others => {
+                self.others.insert((time, at));
+                Queue::Others
+            }
         };
-        let at = Timestamp::from_millis;
-        queue.push(at(2_500), hint(3));
-        queue.push(at(1_200), hint(1));
-        queue.push(at(1_200), hint(2));
-        queue.push_dead(at(1_000), hint(4));
-        let gone = queue.push(at(1), hint(5));
-        queue.remove(gone);
-        assert_eq!(queue.pop_due(at(999)), None);
-        assert_eq!(queue.pop_oldest(), Some(hint(1)));
-        assert_eq!(queue.pop_due(at(1_200)), Some(hint(2)));
-        assert_eq!(queue.pop_due(at(1_200)), Some(hint(4)));
-        assert_eq!(queue.pop_due(at(2_499)), None);
-        assert_eq!(queue.pop_oldest(), Some(hint(3)));
-        assert_eq!(queue.pop_oldest(), None);
+        slots.slots[at as usize].set_queue(queue);
+    }
+
+    /// Takes a message out, wherever it stands.
+    pub(super) fn remove(&mut self, slots: &mut Slots<'_>, at: u32) {
+        match slots.slots[at as usize].queue() {
+            Queue::None => return,
+            Queue::Pending => self.pending.remove(slots, at),
+            Queue::Delivered => self.delivered.remove(slots, at),
+            Queue::Others => {
+                self.others.remove(&(slots.expires_at(at), at));
+            }
+        }
+        slots.slots[at as usize].set_queue(Queue::None);
+    }
+
+    /// The message that goes first, and when.
+    pub(super) fn first(&self, slots: &Slots<'_>) -> Option<(Timestamp, u32)> {
+        let lists = [self.pending.first, self.delivered.first];
+        let lists = lists.into_iter().filter(|at| *at != NONE);
+        let lists = lists.map(|at| (slots.expires_at(at), at));
+        lists.chain(self.others.first().copied()).min_by_key(|(time, _)| *time)
+    }
+}
+
+impl List {
+    /// Puts a message near the end of the list; answers whether it belongs there.
+    fn push(&mut self, slots: &mut Slots<'_>, at: u32, time: Timestamp) -> bool {
+        /// Times of other threads and of clocks that were set back differ a little.
+        const NEAR: usize = 16;
+        let mut earlier = self.last;
+        let mut passed = 0;
+        while earlier != NONE && slots.expires_at(earlier) > time {
+            if passed == NEAR {
+                return false;
+            }
+            passed += 1;
+            earlier = slots.slots[earlier as usize].earlier;
+        }
+        let later = slots.slot(earlier).map_or(self.first, |slot| slot.later);
+        let slot = &mut slots.slots[at as usize];
+        (slot.earlier, slot.later) = (earlier, later);
+        self.link(slots, earlier, later, [at; 2]);
+        true
+    }
+
+    fn remove(&mut self, slots: &mut Slots<'_>, at: u32) {
+        let slot = &mut slots.slots[at as usize];
+        let (earlier, later) = (slot.earlier, slot.later);
+        (slot.earlier, slot.later) = (NONE, NONE);
+        self.link(slots, earlier, later, [later, earlier]);
+    }
+
+    /// What stands behind `earlier` and before `later` from now on.
+    fn link(
+        &mut self,
+        slots: &mut Slots<'_>,
+        earlier: u32,
+        later: u32,
+        [next, previous]: [u32; 2],
+    ) {
+        match slots.slot(earlier) {
+            Some(earlier) => earlier.later = next,
+            None => self.first = next,
+        }
+        match slots.slot(later) {
+            Some(later) => later.earlier = previous,
+            None => self.last = previous,
+        }
     }
 }

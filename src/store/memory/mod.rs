@@ -11,52 +11,57 @@
 //! bounded in every direction, whatever arrives.
 
 mod builder;
-mod chain;
+mod dead;
 mod expiry;
+mod messages;
 mod notes;
 mod outbox;
 mod rollups;
+mod shard;
 mod shards;
+mod slot;
+mod sources;
 
 use std::{
     fmt,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
 pub use self::builder::MemoryStoreBuilder;
 use self::{
     builder::Settings,
-    chain::{Chain, Held, Progress, Stage},
-    expiry::{ExpiryQueue, Hint},
+    dead::DeadLetters,
+    expiry::Queue,
+    messages::{Messages, Removed},
     notes::Notes,
     outbox::Outbox,
     rollups::Rollups,
-    shards::Shards,
+    shard::Shard,
+    slot::{Progress, Stage},
 };
 use super::{
-    Attempts, ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, ForgetTarget, LeaseAnswer,
-    LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome, Resends,
-    Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, SettledAs, Settlement,
+    Attempts, ConfirmOutcome, ConfirmTarget, Durability, EntryId, FeedbackStore, ForgetTarget,
+    LeaseAnswer, LeaseRequest, LedgerEntry, Note, NoteOutcome, RecordOutcome, ResendOutcome,
+    Resends, Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, SettledAs, Settlement,
     StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
 };
 use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
-/// Its locks are taken in one order: the messages of a key, then the index by
-/// SID, the outbox or the expiry queue, and never two of the latter at once.
+/// A message that waits takes some 80 bytes, and one that was confirmed some 200 until
+/// the ledger drops it.
 pub struct MemoryStore {
-    by_key: Shards<CorrelationKey, Chain>,
-    by_sid: Shards<MessageSid, CorrelationKey>,
+    /// Its locks come before that of the outbox or of the dead letters, and these two
+    /// are never held at once.
+    messages: Messages,
     outbox: Mutex<Outbox>,
-    expiry: Mutex<ExpiryQueue>,
-    dead: Mutex<std::collections::BTreeMap<MessageSid, CorrelationKey>>,
+    dead: Mutex<DeadLetters>,
     notes: Mutex<Notes>,
     rollups: Mutex<Rollups>,
-    messages: AtomicUsize,
     evicted: AtomicU64,
     dead_dropped: AtomicU64,
     expired: AtomicU64,
@@ -76,14 +81,11 @@ impl MemoryStore {
 
     fn with(settings: Settings) -> Self {
         Self {
-            by_key: Shards::new(),
-            by_sid: Shards::new(),
+            messages: Messages::new(settings.max_messages),
             outbox: Mutex::default(),
-            expiry: Mutex::default(),
             dead: Mutex::default(),
             notes: Mutex::default(),
             rollups: Mutex::default(),
-            messages: AtomicUsize::new(0),
             evicted: AtomicU64::new(0),
             dead_dropped: AtomicU64::new(0),
             expired: AtomicU64::new(0),
@@ -97,45 +99,14 @@ impl MemoryStore {
         Self::builder().build()
     }
 
-    fn record_one(&self, message: &TrackedMessage) -> RecordOutcome {
-        if let Some(outcome) = self.by_sid.read(&message.sid, |key| present(*key, message.key)) {
-            return outcome;
-        }
-        if !self.reserve() {
-            return RecordOutcome::Full;
-        }
-        let outcome = self.by_key.update_or_default(message.key, |chain| {
-            let key = self.by_sid.insert_or_read(message.sid, message.key, |key| *key);
-            if key != message.key || chain.get(message.sid).is_some() {
-                return present(key, message.key);
-            }
-            let held = chain.insert(message.clone());
-            held.place = Some(lock(&self.expiry).push(message.expires_at, hint(held)));
-            RecordOutcome::Inserted
-        });
-        if outcome != RecordOutcome::Inserted {
-            self.messages.fetch_sub(1, Relaxed);
-        }
-        outcome
-    }
-
-    /// Makes sure that one more message fits.
-    fn reserve(&self) -> bool {
-        if self.messages.fetch_add(1, Relaxed) < self.settings.max_messages || self.evict() {
-            return true;
-        }
-        self.messages.fetch_sub(1, Relaxed);
-        false
-    }
-
-    /// Drops the oldest message that may go.
-    fn evict(&self) -> bool {
+    fn record_one(&self, message: &TrackedMessage, now: Timestamp) -> RecordOutcome {
         loop {
-            let Some(oldest) = lock(&self.expiry).pop_oldest() else { return false };
-            if let Some(held) = self.drop_message(oldest) {
-                self.evicted.fetch_add(u64::from(held.progress.is_none()), Relaxed);
-                return true;
+            if let Ok(outcome) = self.messages.insert(message, now) {
+                return outcome;
             }
+            // The oldest that may go makes room.
+            let Some(removed) = self.messages.remove_first() else { return RecordOutcome::Full };
+            self.evicted.fetch_add(u64::from(removed.progress.is_none()), Relaxed);
         }
     }
 
@@ -143,74 +114,57 @@ impl MemoryStore {
         let now = self.settings.clock.now();
         lock(&self.notes).expire(now, limit);
         lock(&self.rollups).expire(now, limit);
-        let mut dropped = 0;
+        let mut dropped = self.messages.remove_due(now, limit);
         while dropped < limit {
-            let Some(due) = lock(&self.expiry).pop_due(now) else { break };
-            if self.drop_message(due).is_some() {
-                dropped += 1;
-                self.expired.fetch_add(1, Relaxed);
-            }
+            let Some((key, sid)) = lock(&self.dead).pop_first(Some(now)) else { break };
+            dropped += usize::from(self.drop_dead(key, sid));
         }
+        self.expired.fetch_add(dropped as u64, Relaxed);
         dropped
     }
 
-    /// Drops a message that was taken out of the expiry queue, unless it has
-    /// been confirmed or forgotten since.
-    fn drop_message(&self, (key, sid): Hint) -> Option<Held> {
-        self.by_key.update(key, |chain| {
-            chain.get(sid).filter(|held| !held.is_queued())?;
-            let held = chain.remove(sid)?;
-            self.unlink(&held);
-            Some(held)
-        })?
+    /// Drops a message that is no dead letter any more, unless it has been sent again or
+    /// forgotten since.
+    fn drop_dead(&self, key: CorrelationKey, sid: MessageSid) -> bool {
+        let dead = |shard: &mut Shard| {
+            let at = shard.find(key, sid)?;
+            shard.progress(at).filter(Progress::is_dead).map(|_| at)
+        };
+        self.messages.remove(key, dead).is_some()
     }
 
-    /// Removes what points to a message that left its chain.
-    fn unlink(&self, held: &Held) {
-        self.by_sid.remove(&held.message.sid);
-        self.messages.fetch_sub(1, Relaxed);
-        if let Some(id) = held.entry_id() {
-            lock(&self.outbox).remove(id);
-        }
-        if held.is_dead() {
-            lock(&self.dead).remove(&held.message.sid);
-        }
-        if let Some(place) = held.place {
-            lock(&self.expiry).remove(place);
-        }
-    }
-
-    fn confirm_one(&self, target: &ConfirmTarget) -> ConfirmOutcome {
-        let now = self.settings.clock.now();
+    fn confirm_one(&self, target: &ConfirmTarget, now: Timestamp) -> ConfirmOutcome {
         match target {
             ConfirmTarget::Id { keys, resends: Resends::Newest } => keys
                 .iter()
                 .find_map(|key| {
-                    self.by_key.update(key, |chain| {
-                        chain.newest(now).map(|held| self.enqueue(key, held, now))
-                    })?
+                    self.messages.with_key(key, |shard| {
+                        shard.newest(key, now).map(|at| self.enqueue(shard, at, now))
+                    })
                 })
                 .unwrap_or(ConfirmOutcome::Unknown),
             // In a rotation, resends lie on both sides of it.
             ConfirmTarget::Id { keys, resends: Resends::All } => keys
                 .iter()
                 .filter_map(|key| {
-                    self.by_key.update(key, |chain| {
-                        let held = chain.iter_mut();
-                        held.map(|held| self.enqueue(key, held, now))
-                            .reduce(ConfirmOutcome::most_telling)
-                    })?
+                    self.messages.with_key(key, |shard| {
+                        let mut sent: Vec<u32> = shard.under(key).collect();
+                        // What was sent first is delivered first.
+                        sent.reverse();
+                        let confirmed = sent.into_iter().map(|at| self.enqueue(shard, at, now));
+                        confirmed.reduce(ConfirmOutcome::most_telling)
+                    })
                 })
                 .reduce(ConfirmOutcome::most_telling)
                 .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
                 // At the bound another thread's record may drop it in between.
                 for _ in 0..8 {
-                    if self.record_one(message) == RecordOutcome::Full {
+                    if self.record_one(message, now) == RecordOutcome::Full {
                         break;
                     }
-                    let enqueue = |key, held: &mut Held| self.enqueue(key, held, now);
-                    if let Some(outcome) = self.with_held(message.sid, enqueue) {
+                    let enqueue = |shard: &mut Shard, at| self.enqueue(shard, at, now);
+                    if let Some(outcome) = self.messages.with_sid(message.sid, enqueue) {
                         return outcome;
                     }
                 }
@@ -219,106 +173,101 @@ impl MemoryStore {
         }
     }
 
-    fn with_held<R>(
-        &self,
-        sid: MessageSid,
-        change: impl FnOnce(CorrelationKey, &mut Held) -> R,
-    ) -> Option<R> {
-        let key = self.by_sid.read(&sid, |key| *key)?;
-        self.by_key.update(key, |chain| chain.get_mut(sid).map(|held| change(key, held)))?
-    }
-
-    fn enqueue(&self, key: CorrelationKey, held: &mut Held, now: Timestamp) -> ConfirmOutcome {
-        if held.progress.is_some() {
+    fn enqueue(&self, shard: &mut Shard, at: u32, now: Timestamp) -> ConfirmOutcome {
+        if shard.progress(at).is_some() {
             return ConfirmOutcome::AlreadyConfirmed;
         }
-        let mut outbox = lock(&self.outbox);
-        if outbox.len() >= self.settings.max_outbox {
-            return ConfirmOutcome::Full;
-        }
-        let id = outbox.push(key, &held.message, now, now);
-        drop(outbox);
-        held.progress = Some(Box::new(Progress {
-            confirmed_at: now,
-            attempts: Attempts::default(),
-            stage: Stage::Queued(id),
-        }));
-        self.keep(held);
+        let Some(id) = self.queue(shard, at, now) else { return ConfirmOutcome::Full };
+        let stage = Stage::Queued(id);
+        let attempts = Attempts::default();
+        shard.set_progress(at, Progress { confirmed_at: now, attempts, stage });
+        shard.keep(at);
         ConfirmOutcome::Queued
     }
 
-    /// Takes a message that is in the outbox out of the expiry queue.
-    fn keep(&self, held: &mut Held) {
-        if let Some(place) = held.place.take() {
-            lock(&self.expiry).remove(place);
-        }
+    /// Puts a message into the outbox, if that has room.
+    fn queue(&self, shard: &Shard, at: u32, now: Timestamp) -> Option<EntryId> {
+        let source = shard.source(at)?;
+        let mut outbox = lock(&self.outbox);
+        let has_room = outbox.len() < self.settings.max_outbox;
+        has_room.then(|| outbox.push((shard.key(at), shard.sid(at)), source, now))
     }
 
-    fn settle_one(&self, settlement: &Settlement) -> SettleOutcome {
-        let now = self.settings.clock.now();
+    fn settle_one(&self, settlement: &Settlement, now: Timestamp) -> SettleOutcome {
         let Some((key, sid)) = lock(&self.outbox).settle(settlement, now) else {
             return SettleOutcome::LeaseLost;
         };
         let stage = match settlement.settled_as {
-            SettledAs::Delivered => Some(Stage::Delivered(now)),
-            SettledAs::Dead(failure) => Some(Stage::Dead(now, failure)),
-            SettledAs::Retry(_) => None,
+            SettledAs::Delivered => Stage::Delivered(now),
+            SettledAs::Dead(failure) => Stage::Dead(now, failure),
+            SettledAs::Retry(_) => Stage::Queued(settlement.id),
         };
-        self.by_key.update(key, |chain| {
+        self.messages.with_key(key, |shard| {
+            let at = shard.find(key, sid)?;
             // Unless it was forgotten, recorded and confirmed anew meanwhile.
-            let held = chain.get_mut(sid).filter(|held| held.entry_id() == Some(settlement.id))?;
-            let progress = held.progress.as_mut()?;
-            progress.attempts = settlement.attempts;
-            progress.stage = stage?;
-            held.place = Some(if held.is_dead() {
-                lock(&self.dead).insert(sid, key);
-                let until = now + self.settings.dead_letter_retention;
-                lock(&self.expiry).push_dead(until, (key, sid))
-            } else {
-                let until = now + self.settings.ledger_retention;
-                lock(&self.expiry).push(until, (key, sid))
-            });
+            let is_this = |progress: &Progress| progress.entry_id() == Some(settlement.id);
+            let progress = shard.progress(at).filter(is_this)?;
+            shard.set_progress(at, Progress { attempts: settlement.attempts, stage, ..progress });
+            match stage {
+                Stage::Queued(_) => {}
+                Stage::Delivered(_) => {
+                    shard.expire_at(at, now + self.settings.ledger_retention, Queue::Delivered);
+                }
+                Stage::Dead(..) => {
+                    let until = now + self.settings.dead_letter_retention;
+                    lock(&self.dead).insert(sid, key, until);
+                }
+            }
             Some(())
         });
         while lock(&self.dead).len() > self.settings.max_dead_letters {
-            let Some(oldest) = lock(&self.expiry).pop_oldest_dead() else { break };
-            if self.drop_message(oldest).is_some() {
-                self.dead_dropped.fetch_add(1, Relaxed);
-            }
+            let Some((key, sid)) = lock(&self.dead).pop_first(None) else { break };
+            self.dead_dropped.fetch_add(u64::from(self.drop_dead(key, sid)), Relaxed);
         }
         SettleOutcome::Settled
     }
 
     fn forget_one(&self, target: &ForgetTarget) -> usize {
-        let unlink = |gone: Vec<Held>| {
-            gone.iter().for_each(|held| self.unlink(held));
-            gone.len()
-        };
+        let mut forgotten = 0;
         match *target {
-            ForgetTarget::Id(keys) => keys
-                .iter()
-                .filter_map(|key| self.by_key.update(key, |chain| unlink(chain.take())))
-                .sum(),
-            ForgetTarget::Message(sid) => self
-                .by_sid
-                .read(&sid, |key| *key)
-                .and_then(|key| {
-                    self.by_key.update(key, |chain| unlink(chain.remove(sid).into_iter().collect()))
-                })
-                .unwrap_or(0),
+            ForgetTarget::Id(keys) => {
+                for key in keys.iter() {
+                    while self.forget(key, |shard| shard.under(key).next()) {
+                        forgotten += 1;
+                    }
+                }
+            }
+            ForgetTarget::Message(sid) => {
+                let key = self.messages.with_sid(sid, |shard, at| shard.key(at));
+                let found = key.is_some_and(|key| self.forget(key, |shard| shard.find(key, sid)));
+                forgotten += usize::from(found);
+            }
         }
+        forgotten
+    }
+
+    fn forget(&self, key: CorrelationKey, choose: impl FnOnce(&mut Shard) -> Option<u32>) -> bool {
+        let Some(Removed { sid, progress }) = self.messages.remove(key, choose) else {
+            return false;
+        };
+        match progress {
+            Some(Progress { stage: Stage::Queued(id), .. }) => lock(&self.outbox).remove(id),
+            Some(Progress { stage: Stage::Dead(..), .. }) => lock(&self.dead).remove(sid),
+            Some(Progress { stage: Stage::Delivered(_), .. }) | None => {}
+        }
+        true
     }
 
     fn update_one(&self, update: &StatusUpdate) -> StatusOutcome {
-        let updated = self.with_held(update.sid, |_, held| {
-            if held.message.account != update.account {
+        let updated = self.messages.with_sid(update.sid, |shard, at| {
+            if shard.source(at).is_none_or(|source| source.account != update.account) {
                 return StatusOutcome::Unknown;
             }
-            let previous = held.delivery.map(|(status, _)| status);
+            let previous = shard.status(at);
             if previous >= Some(update.status) {
                 return StatusOutcome::NotNewer;
             }
-            held.delivery = Some((update.status, update.error_code));
+            shard.set_status(at, update.status, update.error_code);
             StatusOutcome::Updated { previous }
         });
         updated.unwrap_or(StatusOutcome::Unknown)
@@ -327,8 +276,8 @@ impl MemoryStore {
     fn lookup_one(&self, keys: &CorrelationKeys) -> Vec<LedgerEntry> {
         let mut found: Vec<LedgerEntry> = Vec::new();
         for key in keys.iter() {
-            let _ = self.by_key.read(&key, |chain| {
-                found.extend(chain.iter().rev().map(Held::ledger_entry));
+            self.messages.with_key(key, |shard| {
+                found.extend(shard.under(key).filter_map(|at| shard.ledger_entry(at)));
             });
         }
         found
@@ -336,25 +285,31 @@ impl MemoryStore {
 
     fn resend_one(&self, sid: MessageSid) -> ResendOutcome {
         let now = self.settings.clock.now();
-        self.with_held(sid, |key, held| {
-            if !held.is_dead() {
+        let resent = self.messages.with_sid(sid, |shard, at| {
+            let Some(progress) = shard.progress(at).filter(Progress::is_dead) else {
                 return ResendOutcome::NotDead;
-            }
-            let mut outbox = lock(&self.outbox);
-            if outbox.len() >= self.settings.max_outbox {
-                return ResendOutcome::Full;
-            }
-            let Some(progress) = held.progress.as_mut() else { return ResendOutcome::NotDead };
+            };
             // Its age starts anew, or the retry policy would give it up at once.
-            let id = outbox.push(key, &held.message, now, now);
-            drop(outbox);
-            progress.attempts = Attempts::default();
-            progress.stage = Stage::Queued(id);
-            lock(&self.dead).remove(&sid);
-            self.keep(held);
+            let Some(id) = self.queue(shard, at, now) else { return ResendOutcome::Full };
+            let stage = Stage::Queued(id);
+            shard.set_progress(at, Progress { attempts: Attempts::default(), stage, ..progress });
+            lock(&self.dead).remove(sid);
             ResendOutcome::Queued
-        })
-        .unwrap_or(ResendOutcome::NotDead)
+        });
+        resent.unwrap_or(ResendOutcome::NotDead)
+    }
+
+    fn dead_letters_after(&self, after: Option<MessageSid>, limit: usize) -> Vec<LedgerEntry> {
+        let dead = lock(&self.dead).after(after, limit);
+        let entry = |shard: &mut Shard, key, sid| {
+            let at = shard.find(key, sid)?;
+            shard.progress(at).filter(Progress::is_dead)?;
+            shard.ledger_entry(at)
+        };
+        let entries = dead
+            .into_iter()
+            .filter_map(|(key, sid)| self.messages.with_key(key, |shard| entry(shard, key, sid)));
+        entries.collect()
     }
 
     fn counts_now(&self) -> StoreCounts {
@@ -364,7 +319,7 @@ impl MemoryStore {
             (outbox.len(), outbox.oldest())
         };
         StoreCounts {
-            messages: self.messages.load(Relaxed) as u64,
+            messages: self.messages.count() as u64,
             outbox: outbox as u64,
             dead_letters: lock(&self.dead).len() as u64,
             oldest_outbox_age: oldest.map(|oldest| now.since(oldest)),
@@ -375,29 +330,31 @@ impl MemoryStore {
     }
 }
 
-fn hint(held: &Held) -> Hint {
-    (held.message.key, held.message.sid)
-}
-
-fn present(held_under: CorrelationKey, recorded_under: CorrelationKey) -> RecordOutcome {
-    if held_under == recorded_under {
-        RecordOutcome::AlreadyPresent
-    } else {
-        RecordOutcome::OtherId
-    }
-}
-
 fn answer<'a, T: Send + 'a>(operation: impl FnOnce() -> T + Send + 'a) -> StoreFuture<'a, T> {
     Box::pin(async move { Ok(operation()) })
 }
 
 impl FeedbackStore for MemoryStore {
     fn record<'a>(&'a self, messages: &'a [TrackedMessage]) -> StoreFuture<'a, Vec<RecordOutcome>> {
-        answer(|| messages.iter().map(|message| self.record_one(message)).collect())
+        answer(|| {
+            let now = self.settings.clock.now();
+            messages.iter().map(|message| self.record_one(message, now)).collect()
+        })
     }
 
     fn confirm<'a>(&'a self, targets: &'a [ConfirmTarget]) -> StoreFuture<'a, Vec<ConfirmOutcome>> {
-        answer(|| targets.iter().map(|target| self.confirm_one(target)).collect())
+        answer(|| {
+            let now = self.settings.clock.now();
+            targets.iter().map(|target| self.confirm_one(target, now)).collect()
+        })
+    }
+
+    fn try_record(&self, message: &TrackedMessage) -> Option<RecordOutcome> {
+        Some(self.record_one(message, self.settings.clock.now()))
+    }
+
+    fn try_confirm(&self, target: &ConfirmTarget) -> Option<ConfirmOutcome> {
+        Some(self.confirm_one(target, self.settings.clock.now()))
     }
 
     fn lease<'a>(&'a self, request: &'a LeaseRequest) -> StoreFuture<'a, LeaseAnswer> {
@@ -405,7 +362,10 @@ impl FeedbackStore for MemoryStore {
     }
 
     fn settle<'a>(&'a self, settlements: &'a [Settlement]) -> StoreFuture<'a, Vec<SettleOutcome>> {
-        answer(|| settlements.iter().map(|settlement| self.settle_one(settlement)).collect())
+        answer(|| {
+            let now = self.settings.clock.now();
+            settlements.iter().map(|settlement| self.settle_one(settlement, now)).collect()
+        })
     }
 
     fn expire(&self, limit: usize) -> StoreFuture<'_, usize> {
@@ -437,7 +397,8 @@ impl FeedbackStore for MemoryStore {
 
     fn by_sid<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<Option<LedgerEntry>>> {
         answer(|| {
-            sids.iter().map(|sid| self.with_held(*sid, |_, held| held.ledger_entry())).collect()
+            let entry = |shard: &mut Shard, at| shard.ledger_entry(at);
+            sids.iter().map(|sid| self.messages.with_sid(*sid, entry).flatten()).collect()
         })
     }
 
@@ -446,23 +407,7 @@ impl FeedbackStore for MemoryStore {
         after: Option<MessageSid>,
         limit: usize,
     ) -> StoreFuture<'_, Vec<LedgerEntry>> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        answer(move || {
-            let dead: Vec<Hint> = lock(&self.dead)
-                .range((after.map_or(Unbounded, Excluded), Unbounded))
-                .take(limit)
-                .map(|(sid, key)| (*key, *sid))
-                .collect();
-            dead.into_iter()
-                .filter_map(|(key, sid)| {
-                    self.by_key
-                        .read(&key, |chain| {
-                            chain.get(sid).filter(|held| held.is_dead()).map(Held::ledger_entry)
-                        })
-                        .flatten()
-                })
-                .collect()
-        })
+        answer(move || self.dead_letters_after(after, limit))
     }
 
     fn resend<'a>(&'a self, sids: &'a [MessageSid]) -> StoreFuture<'a, Vec<ResendOutcome>> {

@@ -3,14 +3,16 @@ use std::{
     ops::Bound::{Excluded, Unbounded},
 };
 
-use super::expiry::Hint;
+use super::sources::Source;
 use crate::{
-    AccountSid, BaseUrl, CorrelationKey, Timestamp,
+    AccountSid, BaseUrl, CorrelationKey, MessageSid, Timestamp,
     store::{
         Attempts, EntryId, LeaseAnswer, LeaseRequest, LeaseToken, Leased, SettledAs, Settlement,
-        TrackedMessage,
     },
 };
+
+/// A message, and the key that it lies under.
+type Hint = (CorrelationKey, MessageSid);
 
 /// The confirmed messages that Twilio has not acknowledged, by account and by
 /// the time they are due.
@@ -45,28 +47,22 @@ impl Outbox {
         self.entries.first_key_value().map(|(_, entry)| entry.confirmed_at)
     }
 
-    pub(super) fn push(
-        &mut self,
-        key: CorrelationKey,
-        message: &TrackedMessage,
-        confirmed_at: Timestamp,
-        due_at: Timestamp,
-    ) -> EntryId {
+    pub(super) fn push(&mut self, hint: Hint, source: &Source, now: Timestamp) -> EntryId {
         self.next_id += 1;
         let id = EntryId::new(self.next_id);
         self.entries.insert(
             id,
             Entry {
-                hint: (key, message.sid),
-                account: message.account,
-                base_url: message.base_url.clone(),
-                confirmed_at,
-                due_at,
+                hint,
+                account: source.account,
+                base_url: source.base_url.clone(),
+                confirmed_at: now,
+                due_at: now,
                 attempts: Attempts::default(),
                 token: None,
             },
         );
-        self.accounts.entry(message.account).or_default().insert((due_at, id));
+        self.accounts.entry(source.account).or_default().insert((now, id));
         id
     }
 

@@ -2,11 +2,11 @@ use std::fmt;
 
 use serde_core::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Fields;
+use super::{Fields, json_scan::scan};
 use crate::twilio::{AccountSid, MessageSid};
 
 pub(super) fn fields(body: &[u8]) -> Option<Fields> {
-    serde_json::from_slice(body).ok()
+    scan(body).or_else(|| serde_json::from_slice(body).ok())
 }
 
 impl<'de> Deserialize<'de> for Fields {

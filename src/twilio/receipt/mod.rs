@@ -2,6 +2,7 @@
 
 mod encoding;
 mod json;
+mod json_scan;
 mod xml;
 
 pub(crate) use self::encoding::ContentEncoding;
