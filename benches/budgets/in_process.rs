@@ -25,6 +25,8 @@ const PENDING: u64 = 100_000;
 /// The same under valgrind, which is slow. How little it matters, the rows of growth show.
 const PENDING_UNDER_VALGRIND: u64 = 10_000;
 const CALLS: u64 = 2_000;
+/// Calls whose requests are made together.
+const AT_ONCE: usize = 50;
 const TURNS: usize = 41;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,36 +111,34 @@ impl Subject {
         (self.next..self.next + CALLS).map(|number| path.request(number)).collect()
     }
 
-    /// Hands `measure` the calls of a turn, through the layer or to the bare service.
-    fn turn<T>(
-        &mut self,
-        path: Path,
-        layered: bool,
-        measure: impl FnOnce(&mut dyn FnMut()) -> T,
-    ) -> T {
-        let mut requests = Some(self.requests(path));
+    /// Hands `measure` the calls of a turn, some at a time, through the layer or to the bare
+    /// service. Their requests are made just before, as an application makes them.
+    fn turn(&mut self, path: Path, layered: bool, measure: &mut dyn FnMut(&mut dyn FnMut())) {
+        let first = self.next;
         if path == Path::Confirm {
             self.sends();
         } else {
             self.next += CALLS;
         }
-        let mut requests = || requests.take().unwrap_or_default();
         let sends = self.feedback.provide_layer().correlate(link_query("id"));
         let confirms = self.feedback.confirm_layer(query("id"));
-        match (path, layered) {
-            (Path::Confirm, true) => {
-                let mut service = confirms.layer(Route);
-                measure(&mut || calls(&mut service, requests()))
-            }
-            (Path::Confirm, false) => measure(&mut || calls(&mut Route, requests())),
-            (_, true) => {
-                let mut service = sends.layer(self.twilio.clone());
-                let measured = measure(&mut || calls(&mut service, requests()));
-                self.twilio = service.into_inner();
-                measured
-            }
-            (_, false) => measure(&mut || calls(&mut self.twilio, requests())),
+        let mut sends = sends.layer(self.twilio.clone());
+        let mut confirms = confirms.layer(Route);
+        for from in (first..first + CALLS).step_by(AT_ONCE) {
+            let requests = (from..from + AT_ONCE as u64).map(|number| path.request(number));
+            let requests: Vec<_> = requests.collect();
+            let mut requests = Some(requests);
+            measure(&mut || {
+                let requests = requests.take().unwrap_or_default();
+                match (path, layered) {
+                    (Path::Confirm, true) => calls(&mut confirms, requests),
+                    (Path::Confirm, false) => calls(&mut Route, requests),
+                    (_, true) => calls(&mut sends, requests),
+                    (_, false) => calls(sends.get_mut(), requests),
+                }
+            });
         }
+        self.twilio = sends.into_inner();
     }
 }
 
@@ -162,30 +162,32 @@ fn side(layered: bool) -> &'static str {
 pub(crate) fn part(path: &str, asked: &str) {
     let path = Path::ALL.into_iter().find(|known| known.name() == path).expect("a path");
     let mut subject = Subject::new(PENDING_UNDER_VALGRIND);
-    subject.turn(path, asked == side(true), |calls| counted_by_callgrind(calls));
+    subject.turn(path, asked == side(true), &mut |calls| counted_by_callgrind(calls));
 }
 
 pub(crate) fn measure(path: Path) -> Cost {
     let instructions = [true, false]
         .map(|layered| callgrind::instructions(&["in-process", path.name(), side(layered)]));
     let mut subject = Subject::new(PENDING);
-    let per_call = |count: usize| count as f64 / CALLS as f64;
     let mut allocations = Vec::new();
     let mut nanoseconds = Vec::new();
     for turn in 0..TURNS {
         // Who is first has the colder caches: in turn.
         let mut took = [0.0; 2];
         for layered in [turn % 2 == 0, turn % 2 != 0] {
-            took[usize::from(layered)] = subject.turn(path, layered, |calls| {
+            subject.turn(path, layered, &mut |calls| {
                 let began = Instant::now();
                 calls();
-                began.elapsed().as_secs_f64() * 1e9 / CALLS as f64
+                took[usize::from(layered)] += began.elapsed().as_secs_f64();
             });
         }
-        nanoseconds.push(took[1] - took[0]);
-        let counted = [false, true]
-            .map(|layered| subject.turn(path, layered, |calls| per_call(heap::allocations(calls))));
-        allocations.push(counted[1] - counted[0]);
+        nanoseconds.push((took[1] - took[0]) * 1e9 / CALLS as f64);
+        let counted = [false, true].map(|layered| {
+            let mut counted = 0;
+            subject.turn(path, layered, &mut |calls| counted += heap::allocations(calls));
+            counted as f64
+        });
+        allocations.push((counted[1] - counted[0]) / CALLS as f64);
     }
     let instructions = match instructions {
         [Some(layered), Some(bare)] => Some((layered as f64 - bare as f64) / CALLS as f64),

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter};
 
 use super::{Correlate, CorrelationId};
-use crate::twilio::{MessageForm, decode};
+use crate::twilio::{MessageForm, decode, decode_within};
 
 /// Correlates by a link in the message's text: the value of its query
 /// parameter `name`.
@@ -37,24 +37,33 @@ pub struct LinkQuery {
 
 impl Correlate for LinkQuery {
     fn correlate(&self, form: &MessageForm<'_>) -> Option<CorrelationId> {
-        form.get_all("Body").find_map(|body| find_in_text(&body, &self.name))
+        // Twilio takes no longer text than 1600 characters, and few are half as long.
+        let mut buffer = [0; 512];
+        form.all_raw("Body")
+            .find_map(|body| find_in_text(&decode_within(body, &mut buffer), &self.name))
     }
 }
 
 fn find_in_text(text: &str, name: &str) -> Option<CorrelationId> {
-    words(text)
-        // What has no query has no parameter; most words of a text are none.
-        .filter(|word| memchr(b'?', word.as_bytes()).is_some())
-        .filter_map(without_punctuation)
-        .find_map(|link| find_in_link(link, name))
+    words_with_query(text).filter_map(without_punctuation).find_map(|link| find_in_link(link, name))
 }
 
-/// The parts of a text that can stand in a link.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    // Every byte that may is a character of its own.
-    text.as_bytes()
-        .split(|byte| !MAY_STAND_IN_LINK[usize::from(*byte)])
-        .filter_map(|word| std::str::from_utf8(word).ok())
+/// The parts of a text that can stand in a link and have a `?`: without a query there is
+/// no parameter, and most words of a text have none.
+fn words_with_query(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let bytes = rest.as_bytes();
+        let mark = memchr(b'?', bytes)?;
+        let stands = |byte: &u8| MAY_STAND_IN_LINK[usize::from(*byte)];
+        // Every byte that may stand in a link is a character of its own.
+        let start = bytes[..mark].iter().rposition(|byte| !stands(byte)).map_or(0, |at| at + 1);
+        let end = bytes[mark..].iter().position(|byte| !stands(byte));
+        let end = end.map_or(bytes.len(), |length| mark + length);
+        let word = &rest[start..end];
+        rest = &rest[end..];
+        Some(word)
+    })
 }
 
 /// What RFC 3986 allows, and the brackets that people leave unescaped.
@@ -78,17 +87,19 @@ const MAY_STAND_IN_LINK: [bool; 256] = {
 fn without_punctuation(link: &str) -> Option<&str> {
     let link = link[scheme_start(link)..].trim_start_matches(|c: char| !c.is_alphanumeric());
     // Counted once, so that a long run of brackets costs no more than its length.
-    let mut brackets = Brackets::of(link);
+    let mut brackets: Option<Brackets> = None;
     let mut end = link.len();
     while let Some(&last) = link.as_bytes()[..end].last() {
         let stray = match last {
             b'.' | b',' | b';' | b':' | b'!' | b'?' | b'\'' | b'*' | b'|' => true,
-            _ => brackets.is_stray(last),
+            b')' | b']' | b'}' => {
+                brackets.get_or_insert_with(|| Brackets::of(&link[..end])).strip_stray(last)
+            }
+            _ => false,
         };
         if !stray {
             return Some(&link[..end]);
         }
-        brackets.strip(last);
         // Every character of a link is ASCII.
         end -= 1;
     }
@@ -125,15 +136,12 @@ impl Brackets {
         brackets
     }
 
-    /// Whether `last` closes what nothing opens.
-    fn is_stray(&self, last: u8) -> bool {
-        matches!(bracket(last), Some((kind, -1)) if self.0[kind] < 0)
-    }
-
-    fn strip(&mut self, last: u8) {
-        if let Some((kind, change)) = bracket(last) {
-            self.0[kind] -= change;
-        }
+    /// Whether `last` closes what nothing opens; then it does not count any more.
+    fn strip_stray(&mut self, last: u8) -> bool {
+        let Some((kind, change)) = bracket(last) else { return false };
+        let is_stray = change < 0 && self.0[kind] < 0;
+        self.0[kind] -= if is_stray { change } else { 0 };
+        is_stray
     }
 }
 
@@ -150,13 +158,17 @@ fn bracket(byte: u8) -> Option<(usize, i32)> {
 }
 
 fn find_in_link(link: &str, name: &str) -> Option<CorrelationId> {
-    let (before_fragment, fragment) = link.split_once('#').unwrap_or((link, ""));
-    let (address, query) = before_fragment.split_once('?').unwrap_or((before_fragment, ""));
+    let (before_fragment, fragment) = split_at(link, b'#');
+    let (address, query) = split_at(before_fragment, b'?');
     if !is_address(address) {
         return None;
     }
-    let in_fragment = fragment.split_once('?').map_or("", |(_, query)| query);
-    find_in_query(query, name).or_else(|| find_in_query(in_fragment, name))
+    find_in_query(query, name).or_else(|| find_in_query(split_at(fragment, b'?').1, name))
+}
+
+/// What stands before an ASCII character and behind it.
+fn split_at(text: &str, byte: u8) -> (&str, &str) {
+    memchr(byte, text.as_bytes()).map_or((text, ""), |at| (&text[..at], &text[at + 1..]))
 }
 
 /// A scheme, or a host with a dot in it (`example.com/confirm`).

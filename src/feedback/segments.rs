@@ -1,7 +1,6 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hashbrown::HashMap;
 
 use crate::store::{Dimensions, Segment};
 

@@ -148,10 +148,12 @@ impl Shared {
 
     /// The base URL of a create, if feedback may go there.
     pub(crate) fn base_url(&self, uri: &Uri, prefix: &str) -> Option<BaseUrl> {
-        if !self.origins.permits_uri(uri) {
-            return None;
-        }
-        Some(self.base_urls.intern(uri.scheme_str()?, uri.authority()?.as_str(), prefix))
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?.as_str());
+        // What is known was permitted once.
+        self.base_urls.known(scheme, authority, prefix).or_else(|| {
+            let permitted = self.origins.permits_uri(uri);
+            permitted.then(|| self.base_urls.intern(scheme, authority, prefix))
+        })
     }
 
     /// Counts a record, and makes up for a confirm that overtook it. `tried`: the store was
@@ -426,12 +428,12 @@ pub(super) struct BaseUrls(RwLock<Vec<BaseUrl>>);
 impl BaseUrls {
     const MAX: usize = 64;
 
-    fn intern(&self, scheme: &str, authority: &str, prefix: &str) -> BaseUrl {
+    fn known(&self, scheme: &str, authority: &str, prefix: &str) -> Option<BaseUrl> {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(base_url) = known.iter().find(|known| known.is(scheme, authority, prefix)) {
-            return base_url.clone();
-        }
-        drop(known);
+        known.iter().find(|known| known.is(scheme, authority, prefix)).cloned()
+    }
+
+    fn intern(&self, scheme: &str, authority: &str, prefix: &str) -> BaseUrl {
         let base_url = BaseUrl::from_parts(scheme, authority, prefix);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() < Self::MAX && !known.contains(&base_url) {

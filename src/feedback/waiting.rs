@@ -1,7 +1,9 @@
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
 };
+
+use hashbrown::HashMap;
 
 use crate::{CorrelationKey, CorrelationKeys, Timestamp};
 

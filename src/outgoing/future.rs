@@ -42,10 +42,12 @@ pin_project! {
         R: Body,
     {
         Reading { reading: Option<Box<Reading<S, C, B>>> },
-        Sending { #[pin] future: F, sent: Option<Sent> },
+        Sending { #[pin] future: F, sent: Option<Box<Sent>> },
         Receiving { receive: Receive<R> },
     }
 }
+
+type PolledAnswer<R, E> = Poll<Result<Response<ProvideFeedbackBody<R>>, E>>;
 
 /// A create whose form is not all there yet.
 struct Reading<S, C, B> {
@@ -61,7 +63,8 @@ where
     S: Service<Request<B>>,
     R: Body,
 {
-    pub(super) fn sending(future: S::Future, sent: Option<Sent>) -> Self {
+    #[inline]
+    pub(super) fn sending(future: S::Future, sent: Option<Box<Sent>>) -> Self {
         Self { state: State::Sending { future, sent } }
     }
 
@@ -86,10 +89,31 @@ where
 {
     type Output = Result<Response<ProvideFeedbackBody<R>>, S::Error>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
+        // Most requests are not tracked, and no more than handed on.
+        match state.as_mut().project() {
+            StateProj::Sending { future, sent: None } => {
+                let answer = future.poll(cx);
+                answer.map_ok(|response| response.map(ProvideFeedbackBody::bare))
+            }
+            _ => state.poll_create(cx),
+        }
+    }
+}
+
+impl<S, C, B, R> State<S, C, B, R, S::Future>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    B: Body + From<Bytes> + Unpin,
+    R: Body,
+    C: Correlate,
+{
+    #[inline(never)]
+    fn poll_create(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledAnswer<R, S::Error> {
         loop {
-            let next = match state.as_mut().project() {
+            let next = match self.as_mut().project() {
                 StateProj::Reading { reading } => {
                     let now = reading.as_mut().expect("the state changes when it is taken");
                     let read = ready!(now.form.poll(cx));
@@ -111,14 +135,17 @@ where
                             return Poll::Ready(Err(error));
                         }
                     };
-                    match receive(response, sent.take()) {
+                    let Some(sent) = sent.take() else {
+                        return Poll::Ready(Ok(response.map(ProvideFeedbackBody::bare)));
+                    };
+                    match receive(response, sent) {
                         Received::No(response) => return Poll::Ready(Ok(response)),
                         Received::Yes(receive) => State::Receiving { receive },
                     }
                 }
                 StateProj::Receiving { receive } => return receive.poll(cx).map(Ok),
             };
-            state.set(next);
+            self.set(next);
         }
     }
 }

@@ -103,7 +103,7 @@ impl<C> Options<C> {
         create: Create,
         mut parts: Parts,
         form: Bytes,
-    ) -> (Request<B>, Option<Sent>)
+    ) -> (Request<B>, Option<Box<Sent>>)
     where
         C: Correlate,
     {
@@ -117,13 +117,14 @@ impl<C> Options<C> {
         create: Create,
         headers: &mut HeaderMap,
         form: &Bytes,
-    ) -> (Option<Bytes>, Sent)
+    ) -> (Option<Bytes>, Box<Sent>)
     where
         C: Correlate,
     {
         let account = create.account;
         let (tagged, unnamed) = self.decide(create, headers, form);
-        (tagged, Sent { shared: self.shared().clone(), account, unnamed })
+        // On the heap, so that it makes no other request's future larger.
+        (tagged, Box::new(Sent { shared: self.shared().clone(), account, unnamed }))
     }
 
     fn decide(
@@ -238,7 +239,7 @@ impl<C> Options<C> {
 impl Sent {
     /// It was answered with `status`; itself again if its answer names a message to
     /// track.
-    pub(super) fn answered(self, status: StatusCode) -> Option<Self> {
+    pub(super) fn answered(self: Box<Self>, status: StatusCode) -> Option<Box<Self>> {
         if status == StatusCode::TOO_MANY_REQUESTS {
             // Twilio's limit counts sends and feedback together: feedback gives way.
             self.shared.control.give_way(self.account);

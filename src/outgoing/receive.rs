@@ -33,7 +33,7 @@ pub(super) struct Receive<R: Body> {
 }
 
 enum Step {
-    Reading(Sent),
+    Reading(Box<Sent>),
     Recording(Pin<Box<dyn Future<Output = Recorded> + Send>>),
     Done,
 }
@@ -45,15 +45,15 @@ pub(super) enum Received<R: Body> {
 }
 
 /// Looks at the head of an answer; one that cannot name a message is let go.
-pub(super) fn receive<R: Body>(response: Response<R>, sent: Option<Sent>) -> Received<R> {
-    let Some(sent) = sent.and_then(|sent| sent.answered(response.status())) else {
+pub(super) fn receive<R: Body>(response: Response<R>, sent: Box<Sent>) -> Received<R> {
+    let Some(sent) = sent.answered(response.status()) else {
         return Received::No(response.map(ProvideFeedbackBody::bare));
     };
     receive_tracked(response, sent)
 }
 
 /// The same for a good answer to a tracked create.
-pub(super) fn receive_tracked<R: Body>(response: Response<R>, sent: Sent) -> Received<R> {
+pub(super) fn receive_tracked<R: Body>(response: Response<R>, sent: Box<Sent>) -> Received<R> {
     let max = sent.shared().settings.max_receipt_bytes as u64;
     let fits = response.body().size_hint().lower() <= max;
     let encoding = ContentEncoding::of(response.headers()).filter(|_| fits);

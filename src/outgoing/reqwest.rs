@@ -63,7 +63,7 @@ impl<C: Correlate> ProvideFeedbackLayer<C> {
         &self,
         request: &mut Request,
         extensions: Option<&Extensions>,
-    ) -> Option<Sent> {
+    ) -> Option<Box<Sent>> {
         let options = &self.options;
         // Most requests are none: they are let go before anything is copied.
         let path = match_create(request.method(), request.url().path())?;
@@ -89,7 +89,10 @@ fn id_in_extensions(request: &Request) -> Option<CorrelationId> {
 }
 
 /// The same answer, once its SID is recorded.
-pub(super) async fn received(response: reqwest::Response, sent: Option<Sent>) -> reqwest::Response {
+pub(super) async fn received(
+    response: reqwest::Response,
+    sent: Option<Box<Sent>>,
+) -> reqwest::Response {
     let Some(sent) = sent.and_then(|sent| sent.answered(response.status())) else {
         return response;
     };

@@ -15,7 +15,10 @@ use super::{
     plan::id_in,
     read_form::{FormRead, ReadForm},
 };
-use crate::{Correlate, twilio::match_create};
+use crate::{
+    Correlate,
+    twilio::{CreatePath, match_create},
+};
 
 /// Tags the sends that an action can confirm, and remembers their SIDs.
 ///
@@ -64,15 +67,32 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<B>) -> Self::Future {
         // Most requests are none: they are let go before anything is touched.
-        let Some(path) = match_create(request.method(), request.uri().path()) else {
-            return ResponseFuture::sending(self.inner.call(request), None);
-        };
+        match match_create(request.method(), request.uri().path()) {
+            None => ResponseFuture::sending(self.inner.call(request), None),
+            Some(path) => self.call_create(request, &path),
+        }
+    }
+}
+
+impl<S, C> ProvideFeedback<S, C> {
+    fn call_create<B, R>(
+        &mut self,
+        request: Request<B>,
+        path: &CreatePath,
+    ) -> ResponseFuture<S, C, B, R>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+        B: Body + From<Bytes> + Unpin,
+        R: Body,
+        C: Correlate,
+    {
         let (mut parts, body) = request.into_parts();
         let Parts { uri, headers, extensions, .. } = &mut parts;
         let size = body.size_hint().exact();
-        let create = self.layer.options.create_of(&path, uri, headers, id_in(extensions), size);
+        let create = self.layer.options.create_of(path, uri, headers, id_in(extensions), size);
         let request = Request::from_parts(parts, body);
         let Some(create) = create else {
             return ResponseFuture::sending(self.inner.call(request), None);

@@ -23,21 +23,24 @@ impl Country {
     /// countries share, too (`+1`, `+7`, `+44`).
     #[must_use]
     pub fn of_number(address: &str) -> Option<Self> {
-        const LONGEST: usize = 8;
-        let number = address.rsplit_once(':').map_or(address, |(_, number)| number);
-        let digits = number.trim_start().strip_prefix('+')?.as_bytes();
-        let known = digits.iter().take(LONGEST).take_while(|digit| digit.is_ascii_digit()).count();
-        let mut digits = &digits[..known];
+        let number = address.rfind(':').map_or(address, |at| &address[at + 1..]);
+        let digits = number.trim_start().strip_prefix('+')?.bytes().take_while(u8::is_ascii_digit);
+        let mut packed = [0; LONGEST];
+        let known = packed.iter_mut().zip(digits).map(|(place, digit)| *place = digit).count();
+        let digits = u64::from_be_bytes(packed);
+        let mut known = known as u32;
         loop {
             // The longest that fits is the last before the number, or of those before it
             // that begin as the two do.
-            let behind = PREFIXES.partition_point(|(prefix, _)| prefix.as_bytes() <= digits);
-            let (prefix, country) = PREFIXES.get(behind.checked_sub(1)?)?;
-            let same = prefix.bytes().zip(digits).take_while(|(a, b)| a == *b).count();
-            if same == prefix.len() {
-                return Some(Self(*country));
+            let digits = first(digits, known);
+            let behind = PACKED.partition_point(|prefix| *prefix <= digits);
+            let at = behind.checked_sub(1)?;
+            let same = (PACKED[at] ^ digits).leading_zeros() / 8;
+            let length = PREFIXES[at].0.len() as u32;
+            if same >= length {
+                return Some(Self(PREFIXES[at].1));
             }
-            digits = &digits[..same];
+            known = same;
         }
     }
 
@@ -47,6 +50,31 @@ impl Country {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
+
+/// The digits of a prefix at most.
+const LONGEST: usize = 8;
+
+/// The first `count` of packed digits.
+fn first(digits: u64, count: u32) -> u64 {
+    digits & !u64::MAX.checked_shr(8 * count).unwrap_or(0)
+}
+
+/// The prefixes as numbers, which have their order and are compared at once.
+const PACKED: [u64; PREFIXES.len()] = {
+    let mut packed = [0; PREFIXES.len()];
+    let mut at = 0;
+    while at < PREFIXES.len() {
+        let prefix = PREFIXES[at].0.as_bytes();
+        assert!(prefix.len() <= LONGEST);
+        let mut digit = 0;
+        while digit < prefix.len() {
+            packed[at] |= (prefix[digit] as u64) << (56 - 8 * digit);
+            digit += 1;
+        }
+        at += 1;
+    }
+    packed
+};
 
 impl FromStr for Country {
     type Err = InvalidCountry;

@@ -30,17 +30,22 @@ fn match_path(path: &str) -> Option<CreatePath> {
     let path = path.strip_suffix(".json").or_else(|| path.strip_suffix(".xml")).unwrap_or(path);
     let path = path.strip_suffix("/Messages")?;
     let path = path.strip_suffix("/SMS").unwrap_or(path);
-    let (rest, account) = path.rsplit_once('/')?;
-    let account = AccountSid::parse(account.as_bytes())?;
-    let prefix = rest.strip_suffix("/Accounts")?.len();
+    let (rest, account) = path.as_bytes().split_last_chunk::<{ AccountSid::LEN }>()?;
+    let account = AccountSid::parse(account)?;
+    let prefix = rest.strip_suffix(b"/Accounts/")?.len();
     Some(CreatePath { prefix, account })
 }
 
 /// Whether the body is a form.
 pub(crate) fn is_form(headers: &HeaderMap) -> bool {
+    const FORM: &[u8] = b"application/x-www-form-urlencoded";
     headers.get(CONTENT_TYPE).is_some_and(|value| {
+        // As nearly every client writes it.
+        if value.as_bytes() == FORM {
+            return true;
+        }
         let media_type = value.as_bytes().split(|&byte| byte == b';').next().unwrap_or_default();
-        media_type.trim_ascii().eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+        media_type.trim_ascii().eq_ignore_ascii_case(FORM)
     })
 }
 

@@ -14,11 +14,13 @@ pub struct MessageForm<'a> {
     /// The first fields: it is scanned once, however many are asked for.
     first: [RawPair<'a>; FIRST],
     count: usize,
+    /// Whether the name of one of them is encoded, as no client does it.
+    has_encoded_name: bool,
     rest: &'a [u8],
 }
 
 /// More than a create has.
-const FIRST: usize = 12;
+const FIRST: usize = 8;
 
 /// A field's name and value, as they were sent.
 type RawPair<'a> = (&'a [u8], &'a [u8]);
@@ -30,11 +32,13 @@ impl<'a> MessageForm<'a> {
         let mut pairs = Pairs(raw);
         let mut first = [(&[][..], &[][..]); FIRST];
         let mut count = 0;
+        let mut has_encoded_name = false;
         for (place, pair) in first.iter_mut().zip(&mut pairs) {
             *place = pair;
             count += 1;
+            has_encoded_name |= pair.0.iter().any(|&byte| byte == b'%' || byte == b'+');
         }
-        Self { first, count, rest: pairs.0 }
+        Self { first, count, has_encoded_name, rest: pairs.0 }
     }
 
     /// The first value of the field `name`, for example `"To"` or `"Body"`.
@@ -47,12 +51,22 @@ impl<'a> MessageForm<'a> {
 
     /// The first value of the field `name`, as it was sent.
     pub(crate) fn get_raw(&self, name: &str) -> Option<&'a [u8]> {
-        self.pairs().find(|(key, _)| key_is(key, name)).map(|(_, value)| value)
+        self.all_raw(name).next()
+    }
+
+    /// Every value of the field `name`, as it was sent.
+    pub(crate) fn all_raw(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let first = self.first[..self.count].iter().copied();
+        let first = first.filter(move |(key, _)| {
+            *key == name.as_bytes() || self.has_encoded_name && decode(key) == name
+        });
+        let rest = Pairs(self.rest).filter(move |(key, _)| decode(key) == name);
+        first.chain(rest).map(|(_, value)| value)
     }
 
     /// Every value of the field `name`, in the order of the form.
     pub fn get_all(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
-        self.pairs().filter(move |(key, _)| key_is(key, name)).map(|(_, value)| decode(value))
+        self.all_raw(name).map(decode)
     }
 
     /// Every field with its value, decoded, in the order of the form.
@@ -65,7 +79,7 @@ impl<'a> MessageForm<'a> {
         self.pairs().map(|(key, value)| (decode_bytes(key), decode_bytes(value)))
     }
 
-    fn pairs(&self) -> impl Iterator<Item = RawPair<'a>> + use<'a> {
+    fn pairs(self) -> impl Iterator<Item = RawPair<'a>> + use<'a> {
         self.first.into_iter().take(self.count).chain(Pairs(self.rest))
     }
 }
@@ -108,10 +122,6 @@ impl fmt::Debug for MessageForm<'_> {
     }
 }
 
-fn key_is(raw: &[u8], name: &str) -> bool {
-    raw == name.as_bytes() || (is_encoded(raw) && decode(raw) == name)
-}
-
 fn is_encoded(raw: &[u8]) -> bool {
     memchr2(b'%', b'+', raw).is_some()
 }
@@ -120,7 +130,7 @@ fn is_encoded(raw: &[u8]) -> bool {
 /// are replaced.
 pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
     match decode_bytes(raw) {
-        Cow::Borrowed(raw) => String::from_utf8_lossy(raw),
+        Cow::Borrowed(raw) => text(raw),
         Cow::Owned(decoded) => Cow::Owned(match String::from_utf8(decoded) {
             Ok(text) => text,
             Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
@@ -129,47 +139,60 @@ pub(crate) fn decode(raw: &[u8]) -> Cow<'_, str> {
 }
 
 /// The same without an allocation, if it fits into `buffer`.
-pub(crate) fn decode_within<'a, const N: usize>(
-    raw: &'a [u8],
-    buffer: &'a mut [u8; N],
-) -> Cow<'a, str> {
-    if raw.len() > N || !is_encoded(raw) {
+pub(crate) fn decode_within<'a>(raw: &'a [u8], buffer: &'a mut [u8]) -> Cow<'a, str> {
+    if raw.len() > buffer.len() || !is_encoded(raw) {
         return decode(raw);
     }
-    let mut length = 0;
-    decode_to(raw, |some| {
-        buffer[length..length + some.len()].copy_from_slice(some);
-        length += some.len();
-    });
-    String::from_utf8_lossy(&buffer[..length])
+    let length = decode_to(raw, buffer);
+    text(&buffer[..length])
+}
+
+/// `from_utf8_lossy` is slow with what is UTF-8.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
 }
 
 fn decode_bytes(raw: &[u8]) -> Cow<'_, [u8]> {
     if !is_encoded(raw) {
         return Cow::Borrowed(raw);
     }
-    let mut decoded = Vec::with_capacity(raw.len());
-    decode_to(raw, |some| decoded.extend_from_slice(some));
+    let mut decoded = vec![0; raw.len()];
+    let length = decode_to(raw, &mut decoded);
+    decoded.truncate(length);
     Cow::Owned(decoded)
 }
 
-/// Hands `write` the decoded bytes, no more in all than `raw` has.
-fn decode_to(mut raw: &[u8], mut write: impl FnMut(&[u8])) {
-    while let Some(at) = memchr2(b'%', b'+', raw) {
-        write(&raw[..at]);
-        let digits = |from: &[u8]| Some([hex::digit(*from.first()?)?, hex::digit(*from.get(1)?)?]);
-        let (byte, length) = match raw[at] {
-            b'+' => (b' ', 1),
-            percent => match digits(&raw[at + 1..]) {
-                Some([high, low]) => (high << 4 | low, 3),
+/// Writes the decoded bytes into `out`, which is as long as `raw` at least; answers how
+/// many they are.
+fn decode_to(raw: &[u8], out: &mut [u8]) -> usize {
+    let out = &mut out[..raw.len()];
+    let (mut read, mut written) = (0, 0);
+    while read < raw.len() && written < out.len() {
+        out[written] = match raw[read] {
+            b'%' => match raw.get(read + 1..read + 3).and_then(escaped) {
+                Some(byte) => {
+                    read += 2;
+                    byte
+                }
                 // It stands for itself.
-                None => (percent, 1),
+                None => b'%',
             },
+            b'+' => b' ',
+            byte => byte,
         };
-        write(&[byte]);
-        raw = &raw[at + length..];
+        read += 1;
+        written += 1;
     }
-    write(raw);
+    written
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn escaped(digits: &[u8]) -> Option<u8> {
+    let &[high, low] = digits else { return None };
+    Some(hex::digit(high)? << 4 | hex::digit(low)?)
 }
 
 /// A boolean as SDKs spell it: `true` today, `True` in older Python ones.

@@ -72,6 +72,9 @@ impl MessagingServiceSid {
 }
 
 impl AccountSid {
+    /// Characters.
+    pub(crate) const LEN: usize = 34;
+
     pub(crate) fn parse(text: &[u8]) -> Option<Self> {
         text.strip_prefix(b"AC").and_then(Hex32::parse).map(Self)
     }

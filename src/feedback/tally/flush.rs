@@ -1,7 +1,9 @@
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
+
+use hashbrown::HashMap;
 
 use super::{Cell, Change, Event};
 use crate::{

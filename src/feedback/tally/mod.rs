@@ -3,11 +3,12 @@
 mod flush;
 
 use std::{
-    collections::{HashMap, HashSet},
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use hashbrown::{HashMap, HashSet};
 
 use self::flush::Outstanding;
 use crate::{

@@ -1,12 +1,12 @@
 use std::{
-    hash::{BuildHasher, RandomState},
+    hash::BuildHasher,
     sync::{
         Mutex,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use super::{
     lock,
@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Messages {
     shards: Shards,
     by_sid: Box<[Mutex<HashTable<Location>>]>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     count: AtomicUsize,
     max: usize,
 }
@@ -48,7 +48,13 @@ impl Messages {
     pub(super) fn new(max: usize) -> Self {
         let shards = Shards::new(max);
         let by_sid = (0..shards.len()).map(|_| Mutex::default()).collect();
-        Self { shards, by_sid, hasher: RandomState::new(), count: AtomicUsize::new(0), max }
+        Self {
+            shards,
+            by_sid,
+            hasher: DefaultHashBuilder::default(),
+            count: AtomicUsize::new(0),
+            max,
+        }
     }
 
     pub(super) fn count(&self) -> usize {

@@ -1,6 +1,4 @@
-use std::collections::HashMap;
-
-use hashbrown::HashTable;
+use hashbrown::{HashMap, HashTable};
 
 use super::{
     expiry::{Expiry, Queue, Slots},
@@ -86,7 +84,7 @@ impl Shard {
         }
         // By an eighth: doubling would leave a quarter of it unused.
         if self.slots.len() == self.slots.capacity() {
-            self.slots.reserve_exact(self.slots.len() / 8 + 4);
+            self.slots.reserve_exact(self.slots.len() / 8 + 16);
         }
         self.slots.push(slot);
         (self.slots.len() - 1) as u32

@@ -1,6 +1,6 @@
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::{
     AccountSid, BaseUrl,
@@ -15,7 +15,7 @@ pub(super) struct Sources {
     ids: HashTable<SourceId>,
     free: Vec<SourceId>,
     last: SourceId,
-    hasher: std::hash::RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 #[derive(Debug)]
