@@ -9,9 +9,7 @@ use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use tower::{Layer, Service};
-use tower_message_feedback::{
-    CorrelationId, Credentials, Dispatcher, MessageFeedback, link_query, source::query,
-};
+use tower_message_feedback::{Credentials, Dispatcher, MessageFeedback, link_query, source::query};
 
 use crate::{
     callgrind::{self, counted_by_callgrind},
@@ -193,5 +191,9 @@ pub(crate) fn measure(path: Path) -> Cost {
         [Some(layered), Some(bare)] => Some((layered as f64 - bare as f64) / CALLS as f64),
         _ => None,
     };
-    Cost { instructions, allocations: spread(allocations)[1], nanoseconds: spread(nanoseconds) }
+    Cost {
+        instructions,
+        allocations: spread(allocations)[1].round(),
+        nanoseconds: spread(nanoseconds),
+    }
 }

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, sleep_until},
+};
 use tracing::{Instrument, debug, debug_span, error, warn};
 
 use super::{
@@ -52,8 +55,13 @@ pub(crate) struct Worker {
     unsettled: Unsettled,
     drains: Vec<DrainRequest>,
     store_errors: u32,
+    /// When the worker began to wait for the last time.
+    waits_since: Instant,
 }
 
+/// What is confirmed within this time is leased together: under load a wake-up for each
+/// confirm would cost the routes more than the confirm does.
+const GATHERING: Duration = Duration::from_millis(2);
 /// Calls in flight in all, whatever the accounts: a bound on sockets.
 const MAX_CALLS: usize = 256;
 /// How long until an entry whose origin is switched off is looked at again.
@@ -134,6 +142,7 @@ impl Worker {
             unsettled: Unsettled::default(),
             drains: Vec::new(),
             store_errors: 0,
+            waits_since: Instant::now(),
         }
     }
 
@@ -420,8 +429,15 @@ impl Worker {
 
     /// Waits for a call to end, for a wake-up, or until `next`.
     async fn wait(&mut self, next: Option<Timestamp>) {
+        let gathered = self.waits_since + GATHERING;
+        self.waits_since = Instant::now();
         let ended = {
-            let mut woken = pin!(self.delivery.control.woken());
+            let mut woken = pin!(async {
+                self.delivery.control.woken().await;
+                if Instant::now() < gathered {
+                    sleep_until(gathered).await;
+                }
+            });
             let mut timer = pin!(async {
                 match next {
                     // A failing store paces the worker even where calls end.

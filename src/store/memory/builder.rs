@@ -31,8 +31,9 @@ impl MemoryStoreBuilder {
     }
 
     /// How many messages it holds at most, confirmed and delivered ones
-    /// included: 1,000,000 by default, at about 430 bytes each. At the bound
-    /// the oldest goes that is not in the outbox and no dead letter.
+    /// included: 1,000,000 by default, at about 90 bytes each while they wait and
+    /// some 220 once they are confirmed. At the bound the oldest goes that is not in
+    /// the outbox and no dead letter.
     pub fn max_messages(mut self, max: usize) -> Self {
         self.0.max_messages = max;
         self

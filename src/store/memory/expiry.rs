@@ -43,25 +43,27 @@ impl Queue {
 struct List {
     first: u32,
     last: u32,
+    /// The time of the first, which may lie far away.
+    first_at: Timestamp,
 }
 
 impl Default for List {
     fn default() -> Self {
-        Self { first: NONE, last: NONE }
+        Self { first: NONE, last: NONE, first_at: Timestamp::from_millis(0) }
     }
 }
 
 /// The slots of a shard, and what stands beside them.
 pub(super) struct Slots<'a> {
     pub(super) slots: &'a mut [Slot],
-    pub(super) extras: &'a HashMap<u32, Extra>,
+    pub(super) extras: &'a HashMap<u32, Box<Extra>>,
 }
 
 impl Slots<'_> {
     fn expires_at(&self, at: u32) -> Timestamp {
         let slot = &self.slots[at as usize];
         let extra = if slot.has_extra() { self.extras.get(&at) } else { None };
-        slot.expires_at(extra)
+        slot.expires_at(extra.map(Box::as_ref))
     }
 
     fn slot(&mut self, at: u32) -> Option<&mut Slot> {
@@ -99,10 +101,9 @@ impl Expiry {
     }
 
     /// The message that goes first, and when.
-    pub(super) fn first(&self, slots: &Slots<'_>) -> Option<(Timestamp, u32)> {
-        let lists = [self.pending.first, self.delivered.first];
-        let lists = lists.into_iter().filter(|at| *at != NONE);
-        let lists = lists.map(|at| (slots.expires_at(at), at));
+    pub(super) fn first(&self) -> Option<(Timestamp, u32)> {
+        let lists = [&self.pending, &self.delivered].into_iter().filter(|list| list.first != NONE);
+        let lists = lists.map(|list| (list.first_at, list.first));
         lists.chain(self.others.first().copied()).min_by_key(|(time, _)| *time)
     }
 }
@@ -145,7 +146,12 @@ impl List {
     ) {
         match slots.slot(earlier) {
             Some(earlier) => earlier.later = next,
-            None => self.first = next,
+            None => {
+                self.first = next;
+                if next != NONE {
+                    self.first_at = slots.expires_at(next);
+                }
+            }
         }
         match slots.slot(later) {
             Some(later) => later.earlier = previous,

@@ -20,7 +20,8 @@ pub(super) struct Shard {
     by_key: HashTable<u32>,
     /// Of messages that share their key with others.
     neighbours: HashMap<u32, Neighbours>,
-    extras: HashMap<u32, Extra>,
+    /// Boxed: the table stays small, and near.
+    extras: HashMap<u32, Box<Extra>>,
     expiry: Expiry,
     sources: Sources,
     max_slots: u32,
@@ -145,7 +146,8 @@ impl Shard {
     }
 
     fn extra(&self, at: u32) -> Option<&Extra> {
-        if self.slots[at as usize].has_extra() { self.extras.get(&at) } else { None }
+        let has_extra = self.slots[at as usize].has_extra();
+        if has_extra { self.extras.get(&at).map(Box::as_ref) } else { None }
     }
 
     fn change_extra(&mut self, at: u32, change: impl FnOnce(&mut Extra)) {
@@ -239,8 +241,8 @@ impl Shard {
     }
 
     /// The message that goes first, and when.
-    pub(super) fn first(&mut self) -> Option<(Timestamp, u32)> {
-        self.expiry.first(&Slots { slots: &mut self.slots, extras: &self.extras })
+    pub(super) fn first(&self) -> Option<(Timestamp, u32)> {
+        self.expiry.first()
     }
 
     /// Takes a message out. Its slot stays taken until it is given back, so that what
