@@ -285,3 +285,127 @@ fn older_than(slots: &[Slot], neighbours: &HashMap<u32, Neighbours>, at: u32) ->
     }
     neighbours.get(&at).map_or(NONE, |neighbours| neighbours.older)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::BaseUrl;
+
+    #[derive(Debug, Clone)]
+    enum Op {
+        /// A message under one of a few keys, sent and over at these times.
+        Insert {
+            key: u8,
+            sent_at: i64,
+            lasts: i64,
+            label: u8,
+        },
+        /// One of those that are there is confirmed, and kept.
+        Keep(prop::sample::Index),
+        /// It is delivered, and has this much time left.
+        Deliver(prop::sample::Index, i64),
+        Remove(prop::sample::Index),
+        /// The one goes whose time is over first.
+        RemoveFirst,
+    }
+
+    fn op() -> impl Strategy<Value = Op> {
+        let lasts =
+            prop_oneof![8 => Just(1_000), 1 => 0..5_000_i64, 1 => Just(1 << 40), 1 => -9..0_i64];
+        let insert = (0..6_u8, 0..2_000_i64, lasts, 0..3_u8);
+        prop_oneof![
+            8 => insert.prop_map(|(key, sent_at, lasts, label)| Op::Insert { key, sent_at, lasts, label }),
+            2 => any::<prop::sample::Index>().prop_map(Op::Keep),
+            2 => (any::<prop::sample::Index>(), 0..3_000_i64).prop_map(|(at, left)| Op::Deliver(at, left)),
+            1 => any::<prop::sample::Index>().prop_map(Op::Remove),
+            3 => Just(Op::RemoveFirst),
+        ]
+    }
+
+    /// What a shard ought to know of a message.
+    #[derive(Debug, Clone)]
+    struct Known {
+        at: u32,
+        message: TrackedMessage,
+        expires_at: Option<Timestamp>,
+    }
+
+    fn message(number: u32, key: u8, sent_at: i64, lasts: i64, label: u8) -> TrackedMessage {
+        // A letter of the SID in upper case now and then, and a message with a picture.
+        let prefix = if number % 3 == 0 { "MM" } else { "SM" };
+        let letter = if number % 5 == 0 { 'A' } else { 'a' };
+        let sid = format!("{prefix}{letter}{number:031x}").parse().unwrap();
+        let account = "AC0123456789abcdef0123456789abcdef".parse().unwrap();
+        let (sent_at, over) =
+            (Timestamp::from_millis(sent_at), Timestamp::from_millis(sent_at + lasts));
+        let key = CorrelationKey::from_bytes([key; 16]);
+        let mut message = TrackedMessage::new(key, sid, account, BaseUrl::default(), sent_at, over);
+        message.segment = format!("label {label}").as_str().into();
+        message
+    }
+
+    proptest! {
+        #[test]
+        fn it_knows_what_was_put_in(ops in prop::collection::vec(op(), 0..80)) {
+            let mut shard = Shard::new(1_000);
+            let now = Timestamp::from_millis(1_000);
+            let mut known: Vec<Known> = Vec::new();
+            for (number, op) in (0..).zip(ops) {
+                match op {
+                    Op::Insert { key, sent_at, lasts, label } => {
+                        let message = message(number, key, sent_at, lasts, label);
+                        let at = shard.insert(&message, now).unwrap();
+                        prop_assert!(known.iter().all(|known| known.at != at));
+                        known.push(Known { at, expires_at: Some(message.expires_at), message });
+                    }
+                    Op::Keep(index) if !known.is_empty() => {
+                        let kept = index.get(&known).at;
+                        shard.keep(kept);
+                        known.iter_mut().find(|known| known.at == kept).unwrap().expires_at = None;
+                    }
+                    Op::Deliver(index, left) if !known.is_empty() => {
+                        let at = index.get(&known).at;
+                        let over = now + Duration::from_millis(left as u64);
+                        shard.expire_at(at, over, Queue::Delivered);
+                        known.iter_mut().find(|known| known.at == at).unwrap().expires_at = Some(over);
+                    }
+                    Op::Remove(index) if !known.is_empty() => {
+                        let gone = known.remove(index.index(known.len()));
+                        shard.remove(gone.at);
+                        prop_assert!(!shard.holds(gone.at, gone.message.sid));
+                        shard.give_back(gone.at);
+                    }
+                    Op::RemoveFirst => {
+                        let first = known.iter().filter_map(|known| known.expires_at).min();
+                        prop_assert_eq!(shard.first().map(|(time, _)| time), first);
+                        if let Some((time, at)) = shard.first() {
+                            let found = known.iter().position(|known| known.at == at).unwrap();
+                            prop_assert_eq!(known.remove(found).expires_at, Some(time));
+                            shard.remove(at);
+                            shard.give_back(at);
+                        }
+                    }
+                    Op::Keep(_) | Op::Deliver(..) | Op::Remove(_) => {}
+                }
+                for key in (0..6).map(|key| CorrelationKey::from_bytes([key; 16])) {
+                    let mut under: Vec<_> =
+                        known.iter().filter(|known| known.message.key == key).collect();
+                    // Of two that were sent at once, the later one is the newer.
+                    under.sort_by_key(|known| known.message.sent_at);
+                    let expected: Vec<u32> = under.iter().rev().map(|known| known.at).collect();
+                    prop_assert_eq!(shard.under(key).collect::<Vec<_>>(), expected);
+                }
+                for Known { at, message, .. } in &known {
+                    let entry = shard.ledger_entry(*at).unwrap();
+                    prop_assert_eq!((entry.sid, entry.sent_at), (message.sid, message.sent_at));
+                    prop_assert_eq!(&entry.segment, &message.segment);
+                    prop_assert_eq!(shard.find(message.key, message.sid), Some(*at));
+                }
+            }
+        }
+    }
+}
