@@ -22,9 +22,9 @@ macro_rules! counters {
             $( $(#[$attr])* pub $name: u64, )*
         }
 
-        impl $counters {
+        impl $crate::counters::Striped<$counters> {
             pub(crate) fn snapshot(&self) -> $stats {
-                $stats { $( $name: self.$name.get(), )* }
+                $stats { $( $name: self.sum(|counters| &counters.$name), )* }
             }
         }
     };
@@ -32,7 +32,43 @@ macro_rules! counters {
 
 pub(crate) use counters;
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+};
+
+/// Counters that threads do not share, or each increment would take their cache line from
+/// another core. It derefs to those of the current thread.
+#[derive(Debug, Default)]
+pub(crate) struct Striped<C>([Stripe<C>; STRIPES]);
+
+/// Apart from its neighbours by two lines, which processors fetch together.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe<C>(C);
+
+/// More threads than these share some.
+const STRIPES: usize = 8;
+
+impl<C> Deref for Striped<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local! {
+            static STRIPE: usize = NEXT.fetch_add(1, Relaxed) % STRIPES;
+        }
+        // A thread that ends has none any more.
+        &self.0[STRIPE.try_with(|stripe| *stripe).unwrap_or(0)].0
+    }
+}
+
+impl<C> Striped<C> {
+    /// The counter of all threads together.
+    pub(crate) fn sum(&self, counter: impl Fn(&C) -> &Counter) -> u64 {
+        self.0.iter().map(|stripe| counter(&stripe.0).get()).sum()
+    }
+}
 
 /// A number that only rises.
 #[derive(Debug, Default)]
@@ -47,7 +83,23 @@ impl Counter {
         self.0.fetch_add(more, Relaxed);
     }
 
-    pub(crate) fn get(&self) -> u64 {
+    fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_many_threads_count_is_counted_together() {
+        let counter = Striped::<Counter>::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * STRIPES {
+                scope.spawn(|| (0..1_000).for_each(|_| counter.increment()));
+            }
+        });
+        assert_eq!(counter.sum(|counter| counter), 2_000 * STRIPES as u64);
     }
 }

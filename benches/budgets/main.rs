@@ -13,11 +13,15 @@ mod callgrind;
 mod drain;
 mod heap;
 mod in_process;
+mod job_queue;
 mod loopback;
 mod pending;
 mod requests;
 mod routes;
 mod table;
+
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -29,7 +33,7 @@ use self::{
     table::{Budget, Table},
 };
 
-const PARTS: [&str; 4] = ["in-process", "routes", "drain", "memory"];
+const PARTS: [&str; 5] = ["in-process", "routes", "drain", "queue", "memory"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
@@ -63,6 +67,9 @@ fn run(arguments: &[&str]) {
     }
     if is_asked("drain") {
         runtime.block_on(drain_rows(&mut table));
+    }
+    if is_asked("queue") {
+        runtime.block_on(queue_rows(&mut table));
     }
     if is_asked("memory") {
         memory_rows(&mut table, arguments.contains(&"--quick"));
@@ -137,6 +144,14 @@ async fn drain_rows(table: &mut Table) {
         table.varying(&what, "", share, Budget::AtLeast(0.9));
         table.exact("   connections a POST", "", connections, Budget::None);
     }
+}
+
+async fn queue_rows(table: &mut Table) {
+    let Some(share) = job_queue::share().await else { return eprintln!("no job queue to compare") };
+    let what = "PostgreSQL, confirms one by one, 16 at once, for apalis' pushes";
+    table.varying(what, "", share.taken, Budget::None);
+    let what = "PostgreSQL, draining, 64 at once, for apalis";
+    table.varying(what, "", share.done, Budget::None);
 }
 
 fn memory_rows(table: &mut Table, is_quick: bool) {

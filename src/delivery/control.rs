@@ -21,7 +21,10 @@ use super::{
     mode::Modes,
     preflight::{AccountPreflight, PreflightRequest},
 };
-use crate::{AccountSid, BaseUrl, counters::counters};
+use crate::{
+    AccountSid, BaseUrl,
+    counters::{Striped, counters},
+};
 
 counters! {
     /// What the dispatcher has done since it started.
@@ -67,7 +70,7 @@ pub(crate) struct Control {
     /// What is to be counted.
     pub(crate) conclusions: Conclusions,
     pub(crate) modes: Modes,
-    pub(crate) counters: DeliveryCounters,
+    pub(crate) counters: Striped<DeliveryCounters>,
 }
 
 /// Whether the dispatcher runs.

@@ -32,6 +32,7 @@ use crate::MessagingServiceSid;
 use crate::{
     BaseUrl, Clock, CorrelationKeys, MessageForm, MessageSid, Timestamp,
     correlate::Keyring,
+    counters::Striped,
     delivery::{Control, DispatcherState},
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, RecordOutcome, StoreError,
@@ -58,9 +59,9 @@ pub(crate) struct Shared {
     pub(crate) origins: Arc<AllowedOrigins>,
     pub(crate) settings: Settings,
     pub(crate) control: Arc<Control>,
-    pub(crate) sends: SendCounters,
-    pub(crate) confirms: ConfirmCounters,
-    pub(super) statuses: StatusCounters,
+    pub(crate) sends: Striped<SendCounters>,
+    pub(crate) confirms: Striped<ConfirmCounters>,
+    pub(super) statuses: Striped<StatusCounters>,
     pub(super) deferred: DeferredQueue,
     pub(super) waiting: WaitingSet,
     pub(super) early: EarlyStatuses,
@@ -300,10 +301,10 @@ impl Shared {
     /// and few known ones.
     fn warn_of_other_processes(&self) {
         const MANY: u64 = 32;
-        let unknown = self.confirms.unknown.get();
+        let unknown = self.confirms.sum(|confirms| &confirms.unknown);
         if unknown < MANY
             || self.store.durability() != Durability::Volatile
-            || unknown < 2 * self.confirms.queued.get()
+            || unknown < 2 * self.confirms.sum(|confirms| &confirms.queued)
         {
             return;
         }

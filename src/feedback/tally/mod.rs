@@ -13,7 +13,7 @@ use hashbrown::{HashMap, HashSet};
 use self::flush::Outstanding;
 use crate::{
     AccountSid, MessageSid, MessageStatus, Timestamp,
-    counters::counters,
+    counters::{Striped, counters},
     store::{Counts, Metric, Resolution, Segment},
 };
 
@@ -62,7 +62,7 @@ impl Default for ReportSettings {
 pub(super) struct Tally {
     state: Mutex<State>,
     outstanding: tokio::sync::Mutex<Outstanding>,
-    counters: ReportCounters,
+    counters: Striped<ReportCounters>,
     settings: ReportSettings,
 }
 
@@ -106,7 +106,7 @@ impl Tally {
         Self {
             state: Mutex::default(),
             outstanding: tokio::sync::Mutex::new(Outstanding::new(writer)),
-            counters: ReportCounters::default(),
+            counters: Striped::default(),
             settings,
         }
     }
