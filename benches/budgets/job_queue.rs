@@ -41,7 +41,7 @@ pub(crate) struct Share {
 pub(crate) async fn share() -> Option<Share> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/job_queue");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("job_queue");
-    let built = Command::new(env!("CARGO"))
+    let built = Command::new("cargo")
         .args(["build", "--release", "--locked", "--quiet", "--target-dir"])
         .arg(&target)
         .current_dir(project)

@@ -105,7 +105,7 @@ async fn route_rows(table: &mut Table) {
     {
         let (twilio, routes) = routes::twilio(Pace::After(Duration::ZERO)).await;
         routes.pause();
-        let share = routes.share_of_throughput(Way::Layer, CLICKS, &twilio).await;
+        let share = routes.share_of_throughput(Way::Layer, 20_000, &twilio).await;
         let what = "a confirm route's throughput, delivery paused, for the bare one's";
         table.varying(what, "", share, Budget::AtLeast(0.95));
     }

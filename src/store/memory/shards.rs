@@ -24,8 +24,8 @@ pub(super) struct Shards {
 pub(super) struct Location(u32);
 
 /// Messages of a shard at most, if they are spread evenly. So few that a table of them
-/// grows within some milliseconds.
-const OF_A_SHARD: usize = 32 * 1024;
+/// grows within a few milliseconds.
+const OF_A_SHARD: usize = 16 * 1024;
 const NOTHING: i64 = i64::MAX;
 
 impl Shards {
