@@ -56,8 +56,7 @@ pub(crate) async fn share(concurrency: usize) -> (Spread, f64) {
 
 async fn ours_drains(feedback: &MessageFeedback, twilio: &Twilio, first: usize) -> f64 {
     feedback.pause_delivery();
-    let base_url: tower_message_feedback::BaseUrl =
-        format!("{}/2010-04-01", twilio.url()).as_str().try_into().expect("a URL");
+    let base_url = twilio.base_url();
     for number in first..first + MESSAGES {
         let sid = format!("SM{number:032x}").parse().expect("a SID");
         let sent = SentMessage::new(AC.parse().expect("a SID"), sid).base_url(base_url.clone());

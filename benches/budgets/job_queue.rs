@@ -8,9 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use tower_message_feedback::{
-    BaseUrl, Credentials, MessageFeedback, SentMessage, store::PostgresStore,
-};
+use tower_message_feedback::{Credentials, MessageFeedback, SentMessage, store::PostgresStore};
 
 use crate::{
     loopback::{Pace, Twilio, all},
@@ -87,8 +85,7 @@ async fn this_crate(server: &Postgres, twilio: &Twilio, turn: usize) -> Figures 
         .build()
         .expect("a handle");
     feedback.pause_delivery();
-    let base_url: BaseUrl =
-        format!("{}/2010-04-01", twilio.url()).as_str().try_into().expect("a URL");
+    let base_url = twilio.base_url();
     let sent = move |number: usize| {
         let sid = format!("SM{number:032x}").parse().expect("a SID");
         SentMessage::new(AC.parse().expect("a SID"), sid).base_url(base_url.clone())

@@ -20,6 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
+use tower_message_feedback::BaseUrl;
 
 /// How long a Twilio takes for an answer.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +72,11 @@ impl Twilio {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    pub(crate) fn base_url(&self) -> BaseUrl {
+        let url = format!("{}/2010-04-01", self.url());
+        url.as_str().try_into().expect("a URL")
     }
 
     pub(crate) fn posts(&self) -> usize {

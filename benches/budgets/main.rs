@@ -20,6 +20,8 @@ mod requests;
 mod routes;
 mod table;
 
+#[path = "../stores/numbered.rs"]
+mod numbered;
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 

@@ -8,16 +8,17 @@ use std::{
 
 use futures_util::FutureExt;
 use tower_message_feedback::{
-    AccountSid, BaseUrl, CorrelationKey, ManualClock, MessageSid, Timestamp,
+    AccountSid, BaseUrl, ManualClock, Timestamp,
     store::{
-        Attempts, ConfirmTarget, Dimensions, FeedbackStore, LeaseRequest, MemoryStore, Resends,
-        Segment, SettledAs, Settlement, TrackedMessage,
+        Attempts, Dimensions, FeedbackStore, LeaseRequest, MemoryStore, Segment, SettledAs,
+        Settlement, TrackedMessage,
     },
 };
 
 use crate::{
     callgrind::{self, counted_by_callgrind},
     heap,
+    numbered::{key, sid, target},
     requests::AC,
 };
 
@@ -93,24 +94,6 @@ impl Messages {
     }
 }
 
-/// Scatters a number over 64 bits: numbers in a row lie nowhere near each other.
-fn scattered(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-fn key(number: u64) -> CorrelationKey {
-    let [high, low] = [scattered(number), scattered(!number)];
-    CorrelationKey::from_bytes((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
-}
-
-fn sid(number: u64) -> MessageSid {
-    let [high, low] = [scattered(number ^ 1 << 40), scattered(number ^ 1 << 41)];
-    format!("SM{high:016x}{low:016x}").parse().expect("a SID")
-}
-
 impl Filled {
     fn new(pending: u64) -> Self {
         let messages = Messages::new(pending);
@@ -136,8 +119,6 @@ impl Filled {
             (self.pending..self.pending + CALLS).map(|number| self.messages.get(number)).collect();
         // Messages from all over the store.
         let known = (0..CALLS).map(|n| n * self.pending / CALLS);
-        let target =
-            |number| ConfirmTarget::Id { keys: key(number).into(), resends: Resends::Newest };
         let targets: Vec<_> = known.clone().map(target).collect();
         let sids: Vec<_> = known.map(sid).collect();
         match operation {

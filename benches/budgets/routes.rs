@@ -135,10 +135,9 @@ impl Routes {
             match way {
                 Way::Bare => {}
                 Way::Layer => {
-                    let base_url = format!("{}/2010-04-01", twilio.url());
                     let sent =
                         SentMessage::new(AC.parse().expect("a SID"), sid.parse().expect("a SID"));
-                    let sent = sent.base_url(base_url.as_str().try_into().expect("a URL"));
+                    let sent = sent.base_url(twilio.base_url());
                     self.feedback.record(id.as_str(), sent).await;
                 }
                 Way::Inline | Way::Spawned => {

@@ -1,4 +1,4 @@
-//! Messages by number, and many callers at once.
+//! Messages that wait, and many callers at once.
 
 use std::{
     future::Future,
@@ -9,38 +9,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tower_message_feedback::{
-    AccountSid, BaseUrl, CorrelationKey, MessageSid, Timestamp,
-    store::{ConfirmTarget, Resends, TrackedMessage},
-};
+use tower_message_feedback::{AccountSid, BaseUrl, Timestamp, store::TrackedMessage};
 
-/// Scatters a number over 64 bits: numbers in a row lie nowhere near each other.
-fn scattered(number: u64) -> u64 {
-    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
-
-fn bytes(number: u64, salt: u64) -> [u8; 16] {
-    let high = scattered(number ^ salt.rotate_left(32));
-    let low = scattered(high ^ number);
-    (u128::from(high) << 64 | u128::from(low)).to_be_bytes()
-}
-
-pub(crate) fn key(number: u64) -> CorrelationKey {
-    CorrelationKey::from_bytes(bytes(number, 1))
-}
-
-/// The digits of a SID as bytes.
-pub(crate) fn digits(number: u64) -> [u8; 16] {
-    bytes(number, 2)
-}
-
-pub(crate) fn sid(number: u64) -> MessageSid {
-    let hex = u128::from_be_bytes(digits(number));
-    format!("SM{hex:032x}").parse().expect("a SID")
-}
+use crate::numbered::{key, sid};
 
 pub(crate) fn account() -> AccountSid {
     "AC0123456789abcdef0123456789abcdef".parse().expect("a SID")
@@ -51,10 +22,6 @@ pub(crate) fn message(number: u64) -> TrackedMessage {
     let now = Timestamp::from(SystemTime::now());
     let expires_at = now + Duration::from_secs(3 * 24 * 60 * 60);
     TrackedMessage::new(key(number), sid(number), account(), BaseUrl::default(), now, expires_at)
-}
-
-pub(crate) fn target(number: u64) -> ConfirmTarget {
-    ConfirmTarget::Id { keys: key(number).into(), resends: Resends::Newest }
 }
 
 /// What a run of many calls showed.

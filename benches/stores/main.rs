@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod measure;
 mod memory;
+mod numbered;
 mod postgres;
 mod redis;
 mod sqlite;

@@ -16,7 +16,8 @@ use tower_message_feedback::store::{
 };
 
 use crate::{
-    load::{Figures, message, run, target},
+    load::{Figures, message, run},
+    numbered::target,
     table::{Quartiles, Row, Summary, Table},
 };
 

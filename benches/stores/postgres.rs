@@ -21,8 +21,9 @@ use tower_message_feedback::{
 
 use crate::{
     idle,
-    load::{digits, key, message, target},
+    load::message,
     measure::{Bench, Raw},
+    numbered::{digits, key, target},
     servers::Postgres,
     table::Table,
 };

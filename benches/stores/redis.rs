@@ -13,8 +13,8 @@ use tower_message_feedback::store::{
 
 use crate::{
     idle,
-    load::{digits, key},
     measure::{Bench, Raw},
+    numbered::{digits, key},
     servers::Redis,
     table::Table,
 };

@@ -39,13 +39,10 @@ impl<R> Settling<R> {
         keys: impl IntoIterator<Item = CorrelationKeys>,
     ) -> Self {
         let shared = feedback.shared();
-        let mut targets = keys.into_iter().map(|keys| shared.by_id(keys));
-        let mut rest = Vec::new();
-        match (targets.next(), targets.next()) {
-            // The route answers alike, whatever became of it; it is counted.
-            (Some(only), None) if shared.confirm_at_once(&only).is_some() => {}
-            (first, second) => rest.extend(first.into_iter().chain(second).chain(targets)),
-        }
+        let targets = keys.into_iter().map(|keys| shared.by_id(keys));
+        // The route answers alike, whatever became of them; it is counted.
+        let rest: Vec<_> =
+            targets.filter(|target| shared.confirm_at_once(target).is_none()).collect();
         let confirming = (!rest.is_empty()).then(|| {
             let pending = PendingConfirms::new(shared.clone(), rest);
             Box::pin(async move {
