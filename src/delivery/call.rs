@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Request, StatusCode, header::AUTHORIZATION};
 
 use super::{
     retry::RetryPolicy,
     transport::{Answer, BoxError},
 };
 use crate::{
-    Timestamp,
+    AccountSid, BaseUrl, MessageSid, Timestamp,
     store::{Attempts, Failure, FailureKind, Leased, SettledAs},
-    twilio::{Verdict, judge, retry_after},
+    twilio::{
+        AllowedOrigins, Directory, FeedbackBody, Verdict, feedback_request, judge, retry_after,
+    },
 };
 
 /// How a call ended.
 #[derive(Debug)]
-pub(super) enum CallResult {
+pub(crate) enum CallResult {
     Answered(Answer),
     /// It failed on the way: whether Twilio has it is unknown.
     Failed(BoxError),
@@ -27,6 +29,22 @@ pub(super) enum CallResult {
     NoCredentials,
     /// Its origin is not allowed, or no request can be made of it.
     OriginNotAllowed,
+}
+
+/// The request for a message, or why there is none.
+pub(super) fn call_request(
+    origins: &AllowedOrigins,
+    credentials: &Directory,
+    base_url: &BaseUrl,
+    account: AccountSid,
+    sid: MessageSid,
+) -> Result<Request<FeedbackBody>, CallResult> {
+    let mut request = feedback_request(base_url, account, sid)
+        .filter(|request| origins.permits_uri(request.uri()))
+        .ok_or(CallResult::OriginNotAllowed)?;
+    let authorization = credentials.authorization(account).ok_or(CallResult::NoCredentials)?;
+    request.headers_mut().insert(AUTHORIZATION, authorization);
+    Ok(request)
 }
 
 /// What becomes of the entry and of its account.

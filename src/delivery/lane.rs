@@ -1,8 +1,11 @@
 //! What the dispatcher knows of one account.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use super::retry::{RetryPolicy, jitter};
+use super::{
+    held::Held,
+    retry::{RetryPolicy, jitter},
+};
 use crate::Timestamp;
 
 /// An account's share of the calls in flight, its pause after a 429, and its
@@ -11,9 +14,15 @@ use crate::Timestamp;
 /// The share grows by one call for as many calls as it has, and is halved when
 /// Twilio says that there are too many: its limit is on the account, and the
 /// application's own sends count in it, too.
-#[derive(Debug)]
 pub(super) struct Lane {
     pub(super) in_flight: usize,
+    /// Leased, and without a call so far: the next call begins when one ends, and the
+    /// store is asked for many at once.
+    pub(super) queue: VecDeque<Held>,
+    /// The last lease may have left some of the account's behind.
+    pub(super) has_more: bool,
+    /// How long its last calls took, about.
+    call_takes: Option<Duration>,
     /// How many calls at once, a fraction for the growth.
     window: f64,
     max_window: f64,
@@ -52,6 +61,9 @@ impl Lane {
         let max_window = max_in_flight as f64;
         Self {
             in_flight: 0,
+            queue: VecDeque::new(),
+            has_more: false,
+            call_takes: None,
             window: max_window,
             max_window,
             throttles: 0,
@@ -74,6 +86,48 @@ impl Lane {
         }
     }
 
+    /// How many entries may be leased now: for the calls that may begin, and for the queue.
+    pub(super) fn room(&self, now: Timestamp) -> usize {
+        if self.is_stopped(now) {
+            return self.free(now);
+        }
+        let most = (self.window as usize).saturating_add(self.ahead());
+        most.saturating_sub(self.in_flight + self.queue.len())
+    }
+
+    /// How many entries wait in the queue at most: as many as its calls carry in a moment,
+    /// because other processes might carry them meanwhile.
+    fn ahead(&self) -> usize {
+        const MOMENT: Duration = Duration::from_millis(100);
+        const MOST: f64 = 64.0;
+        match self.call_takes {
+            Some(takes) if self.window >= self.max_window => {
+                let rounds = MOMENT.as_secs_f64() / takes.as_secs_f64();
+                (rounds * self.window).min(MOST) as usize
+            }
+            _ => 0,
+        }
+    }
+
+    pub(super) fn runs_low(&self) -> bool {
+        self.has_more && self.queue.len() <= self.ahead() / 2
+    }
+
+    /// Until when the entry waits that was queued first.
+    pub(super) fn queued_until(&self) -> Option<Timestamp> {
+        self.queue.front().map(|held| held.begins_by)
+    }
+
+    pub(super) fn call_took(&mut self, duration: Duration) {
+        let before = self.call_takes.unwrap_or(duration);
+        self.call_takes = Some((before * 7 + duration) / 8);
+    }
+
+    /// Its queue is for others: no call begins before it opens, and then a few.
+    pub(super) fn is_stopped(&self, now: Timestamp) -> bool {
+        self.is_open() || self.is_paused(now)
+    }
+
     pub(super) fn is_paused(&self, now: Timestamp) -> bool {
         self.paused_until.is_some_and(|until| until > now)
     }
@@ -90,6 +144,7 @@ impl Lane {
     /// Nothing is known of it that an unknown account would not be given.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         self.in_flight == 0
+            && self.queue.is_empty()
             && self.window >= self.max_window
             && matches!(self.circuit, Circuit::Closed)
             && self.opens_at(now).is_none()

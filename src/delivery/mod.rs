@@ -3,6 +3,8 @@
 mod call;
 mod concluded;
 mod control;
+mod held;
+mod in_flight;
 mod lane;
 mod mode;
 mod preflight;

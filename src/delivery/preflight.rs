@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::{sync::oneshot, task::JoinSet, time::timeout};
+use tokio::{sync::oneshot, task::JoinSet};
 
-use super::transport::{Answer, BoxError, Transport, begin};
+use super::{
+    call::{CallResult, call_request},
+    transport::{Transport, begin},
+};
 use crate::{
     AccountSid, BaseUrl, MessageSid,
-    twilio::{AllowedOrigins, Directory, Verdict, feedback_request, judge},
+    twilio::{AllowedOrigins, Directory, Verdict, judge},
 };
 
 /// What a preflight found of one account's credentials.
@@ -65,28 +68,24 @@ impl PreflightRequest {
         origins: &AllowedOrigins,
         call_timeout: Duration,
     ) {
-        let allowed = origins.permits(&self.base_url);
         let mut found = Vec::new();
         let mut calls = JoinSet::new();
         for account in credentials.accounts() {
-            let request = MessageSid::parse(NO_MESSAGE)
-                .zip(credentials.authorization(account))
-                .filter(|_| allowed)
-                .and_then(|(sid, authorization)| {
-                    feedback_request(&self.base_url, account, sid, authorization)
-                });
+            let request = MessageSid::parse(NO_MESSAGE).and_then(|sid| {
+                call_request(origins, credentials, &self.base_url, account, sid).ok()
+            });
             let Some(request) = request else {
                 let verdict = PreflightVerdict::OriginNotAllowed;
                 found.push(AccountPreflight { account, verdict });
                 continue;
             };
-            let exchange = begin(transport, request);
+            let exchange = begin(transport, request, call_timeout);
             calls.spawn(async move {
-                let answer = match exchange {
-                    Some(exchange) => timeout(call_timeout, exchange).await.ok(),
-                    None => None,
+                let result = match exchange {
+                    Some(exchange) => exchange.await,
+                    None => CallResult::Panicked,
                 };
-                AccountPreflight { account, verdict: verdict(answer) }
+                AccountPreflight { account, verdict: verdict(&result) }
             });
         }
         tokio::spawn(async move {
@@ -100,8 +99,8 @@ impl PreflightRequest {
     }
 }
 
-fn verdict(answer: Option<Result<Answer, BoxError>>) -> PreflightVerdict {
-    let Some(Ok(answer)) = answer else { return PreflightVerdict::Unreachable };
+fn verdict(result: &CallResult) -> PreflightVerdict {
+    let CallResult::Answered(answer) = result else { return PreflightVerdict::Unreachable };
     let status = answer.status.as_u16();
     match judge(answer.status) {
         Verdict::NotFound => PreflightVerdict::Accepted,

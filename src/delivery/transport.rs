@@ -14,11 +14,12 @@ use http_body::Body;
 use tokio::time::timeout;
 use tower_service::Service;
 
+use super::call::CallResult;
 use crate::twilio::{FeedbackBody, error_code};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type BoxTransport = Box<dyn Transport + Send>;
-pub(super) type Exchange = Pin<Box<dyn Future<Output = Result<Answer, BoxError>> + Send>>;
+pub(crate) type Exchange = Pin<Box<dyn Future<Output = CallResult> + Send>>;
 
 /// What is left of Twilio's answer once it has been read.
 #[derive(Debug)]
@@ -30,7 +31,8 @@ pub(crate) struct Answer {
 }
 
 pub(crate) trait Transport {
-    fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange;
+    /// The answer, or that there was none within `patience`.
+    fn exchange(&mut self, request: Request<FeedbackBody>, patience: Duration) -> Exchange;
 }
 
 /// Begins a call; `None` if the service, which is the application's, panicked
@@ -38,8 +40,9 @@ pub(crate) trait Transport {
 pub(super) fn begin(
     transport: &mut dyn Transport,
     request: Request<FeedbackBody>,
+    patience: Duration,
 ) -> Option<Exchange> {
-    panic::catch_unwind(AssertUnwindSafe(|| transport.exchange(request))).ok()
+    panic::catch_unwind(AssertUnwindSafe(|| transport.exchange(request, patience))).ok()
 }
 
 /// Makes a transport of a Tower service.
@@ -53,20 +56,33 @@ where
     B: Body + Send + 'static,
     B::Data: Send,
 {
-    fn exchange(&mut self, request: Request<FeedbackBody>) -> Exchange {
-        let mut service = self.0.clone();
+    fn exchange(&mut self, request: Request<FeedbackBody>, patience: Duration) -> Exchange {
+        let service = self.0.clone();
         Box::pin(async move {
-            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-            let response = service.call(request).await.map_err(Into::into)?;
-            let (parts, body) = response.into_parts();
-            // The status says what became of the call; a body that breaks, or
-            // never ends, takes nothing of it back.
-            let mut start = Vec::new();
-            let _ = timeout(BODY_TIMEOUT, read_start(body, &mut start)).await;
-            let code = if parts.status.is_success() { None } else { error_code(&start) };
-            Ok(Answer { status: parts.status, headers: parts.headers, code })
+            match timeout(patience, exchange(service, request)).await {
+                Ok(Ok(answer)) => CallResult::Answered(answer),
+                Ok(Err(error)) => CallResult::Failed(error),
+                Err(_) => CallResult::TimedOut,
+            }
         })
     }
+}
+
+async fn exchange<S, B>(mut service: S, request: Request<FeedbackBody>) -> Result<Answer, BoxError>
+where
+    S: Service<Request<FeedbackBody>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: Body,
+{
+    poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+    let response = service.call(request).await.map_err(Into::into)?;
+    let (parts, body) = response.into_parts();
+    // The status says what became of the call; a body that breaks, or
+    // never ends, takes nothing of it back.
+    let mut start = Vec::new();
+    let _ = timeout(BODY_TIMEOUT, read_start(body, &mut start)).await;
+    let code = if parts.status.is_success() { None } else { error_code(&start) };
+    Ok(Answer { status: parts.status, headers: parts.headers, code })
 }
 
 /// How long the body of an answer may take behind its head.

@@ -1,23 +1,25 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     error::Error,
-    future::{Future, poll_fn},
-    pin::pin,
+    future::{Future, poll_fn, ready},
+    mem,
+    pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
-use tokio::{
-    task::{Id, JoinError, JoinSet},
-    time::{Instant, sleep_until},
-};
-use tracing::{Instrument, debug, debug_span, error, warn};
+use futures_core::Stream;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, debug_span, error, warn};
 
 use super::{
-    call::{CallResult, Effect},
+    call::{CallResult, Effect, call_request},
     concluded::Concluded,
     control::{Control, Drain, DrainRequest},
+    held::{Held, Unsettled},
+    in_flight::InFlight,
     lane::{HOLD, Lane},
     mode::Mode,
     retry::{RetryPolicy, store_backoff},
@@ -26,10 +28,9 @@ use super::{
 use crate::{
     AccountSid, Clock, Timestamp,
     store::{
-        Attempts, FeedbackStore, LeaseRequest, Leased, SettleOutcome, SettledAs, Settlement,
-        StoreError,
+        FeedbackStore, LeaseAnswer, LeaseRequest, Leased, SettleOutcome, SettledAs, StoreError,
     },
-    twilio::{AllowedOrigins, Directory, feedback_request},
+    twilio::{AllowedOrigins, Directory},
 };
 
 /// What delivery needs to know.
@@ -49,21 +50,28 @@ pub(crate) struct Worker {
     delivery: Delivery,
     transport: BoxTransport,
     lanes: BTreeMap<AccountSid, Lane>,
-    calls: JoinSet<CallResult>,
-    in_flight: HashMap<Id, Held>,
+    calls: FuturesUnordered<InFlight>,
+    /// How many entries wait in the accounts' queues.
+    queued: usize,
     /// Decided, and not yet settled in the store.
     unsettled: Unsettled,
     drains: Vec<DrainRequest>,
     store_errors: u32,
-    /// When the worker began to wait for the last time.
-    waits_since: Instant,
+    /// When the store was asked for the last time.
+    asked_at: Instant,
+    /// An account's queue runs low, and the store has more for it.
+    runs_low: bool,
 }
 
-/// What is confirmed within this time is leased together: under load a wake-up for each
-/// confirm would cost the routes more than the confirm does.
+/// What is confirmed, and what is decided, within this time goes to the store together: a
+/// round trip for each would cost more than the call does.
 const GATHERING: Duration = Duration::from_millis(2);
-/// Calls in flight in all, whatever the accounts: a bound on sockets.
-const MAX_CALLS: usize = 256;
+/// As many settlements wait for no more.
+const SETTLE_BATCH: usize = 32;
+/// Leased in all, whatever the accounts, and so the calls in flight: a bound on sockets.
+const MAX_HELD: usize = 256;
+/// How long a leased entry waits for its account's other calls before it goes back.
+const QUEUEING: Duration = Duration::from_secs(1);
 /// How long until an entry whose origin is switched off is looked at again.
 const WITHHELD: Duration = Duration::from_secs(5);
 /// Time for a settlement to reach the store before the lease runs out.
@@ -75,42 +83,6 @@ async fn bounded<T>(
 ) -> Result<T, StoreError> {
     const LONGEST: Duration = Duration::from_secs(10);
     tokio::time::timeout(LONGEST, operation).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
-}
-
-/// A leased entry, and until when nobody else can have it.
-struct Held {
-    entry: Leased,
-    until: Timestamp,
-}
-
-/// Settlements that the store has not answered, each with what it settles.
-#[derive(Default)]
-struct Unsettled {
-    settlements: Vec<Settlement>,
-    held: Vec<Held>,
-    /// How many of them, from the first on, the store was asked to settle before.
-    tried: usize,
-}
-
-impl Unsettled {
-    fn push(&mut self, held: Held, attempts: Attempts, settled_as: SettledAs) {
-        self.settlements.push(Settlement::new(&held.entry, attempts, settled_as));
-        self.held.push(held);
-    }
-
-    fn is_empty(&self) -> bool {
-        self.settlements.is_empty()
-    }
-
-    /// The store is asked for all of them; answers for how many it is the second time.
-    fn try_again(&mut self) -> usize {
-        std::mem::replace(&mut self.tried, self.settlements.len())
-    }
-
-    fn take(&mut self) -> (Vec<Settlement>, Vec<Held>) {
-        self.tried = 0;
-        (std::mem::take(&mut self.settlements), std::mem::take(&mut self.held))
-    }
 }
 
 /// What the store said of what is still to do.
@@ -137,12 +109,13 @@ impl Worker {
             delivery,
             transport,
             lanes: BTreeMap::new(),
-            calls: JoinSet::new(),
-            in_flight: HashMap::new(),
+            calls: FuturesUnordered::new(),
+            queued: 0,
             unsettled: Unsettled::default(),
             drains: Vec::new(),
             store_errors: 0,
-            waits_since: Instant::now(),
+            asked_at: Instant::now(),
+            runs_low: false,
         }
     }
 
@@ -152,9 +125,6 @@ impl Worker {
         loop {
             if self.delivery.control.is_halted() {
                 return self.release().await;
-            }
-            while let Some(ended) = self.calls.try_join_next_with_id() {
-                self.call_ended(ended);
             }
             for preflight in self.delivery.control.take_preflights() {
                 preflight.start(
@@ -181,46 +151,109 @@ impl Worker {
         }
     }
 
-    /// Settles what was decided, then leases and calls as much as is free.
+    /// Settles what was decided, then leases, and calls as much as is free.
     async fn step(&mut self) -> Result<Outlook, StoreError> {
-        self.settle().await?;
         let now = self.delivery.clock.now();
         for account in self.delivery.control.take_giving_way() {
             let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
             lane.give_way(now, &self.delivery.retry);
         }
+        let is_held_back = self.is_held_back();
+        self.give_back_what_waits(is_held_back, now);
+        self.settle().await?;
         self.lanes.retain(|_, lane| !lane.is_idle(now));
         let poll_at = self.delivery.store.poll_interval().map(|interval| now + interval);
-        if self.is_held_back() {
+        if is_held_back {
             return Ok(Outlook { next: poll_at, nothing_due: true, more_to_come: false });
         }
-        let max_in_flight = self.delivery.max_in_flight;
         let request = LeaseRequest {
-            accounts: self.lanes.iter().map(|(account, lane)| (*account, lane.free(now))).collect(),
-            other_accounts: max_in_flight,
-            limit: MAX_CALLS.saturating_sub(self.in_flight.len()),
-            duration: self.delivery.call_timeout.saturating_add(SETTLING),
+            accounts: self.lanes.iter().map(|(account, lane)| (*account, lane.room(now))).collect(),
+            other_accounts: self.delivery.max_in_flight,
+            limit: MAX_HELD.saturating_sub(self.calls.len() + self.queued),
+            duration: self.delivery.call_timeout.saturating_add(QUEUEING + SETTLING),
         };
         let lanes_open_at = self.lanes.values().filter_map(|lane| lane.opens_at(now)).min();
         if request.limit == 0 {
-            return Ok(Outlook { next: poll_at, nothing_due: false, more_to_come: true });
+            let next = [poll_at, self.queued_until()].into_iter().flatten().min();
+            return Ok(Outlook { next, nothing_due: false, more_to_come: true });
         }
-        let answer = bounded(self.delivery.store.lease(&request)).await?;
-        let calls = self.in_flight.len();
-        // It lasts from the store's answer on, or for longer.
-        let until = now + request.duration;
-        for entry in answer.entries {
-            self.call(Held { entry, until });
-        }
-        let nothing_due = self.in_flight.len() == calls;
-        // What is withheld goes back at once.
-        self.settle().await?;
+        let store = self.delivery.store.clone();
+        let (request, answer) = self
+            .meanwhile(async move {
+                let answer = bounded(store.lease(&request)).await;
+                (request, answer)
+            })
+            .await;
+        let answer = answer?;
+        let (next_due, more_due) = (answer.next_due, answer.more_due);
+        let calls = self.calls.len();
+        self.take(answer, &request, now);
+        let nothing_due = self.calls.len() == calls && self.queued == 0;
         // What is due but over an account's bound goes when one of its calls ends.
-        let due_at = answer.next_due.map(|due| now + due);
-        let next = [due_at, lanes_open_at, poll_at].into_iter().flatten().min();
+        let due_at = next_due.map(|due| now + due);
+        let next = [due_at, lanes_open_at, poll_at, self.queued_until()];
+        let next = next.into_iter().flatten().min();
         let paused = self.lanes.values().any(|lane| !lane.is_open() && lane.is_paused(now));
-        let more_to_come = answer.more_due || answer.next_due.is_some() || paused;
+        let more_to_come = more_due || next_due.is_some() || paused;
         Ok(Outlook { next, nothing_due, more_to_come })
+    }
+
+    /// Queues what was leased, and begins the calls that there is room for.
+    fn take(&mut self, answer: LeaseAnswer, request: &LeaseRequest, now: Timestamp) {
+        self.runs_low = false;
+        let is_cut_off = answer.entries.len() >= request.limit;
+        for entry in answer.entries {
+            let account = entry.account;
+            // The lease lasts from the store's answer on, or for longer.
+            let (begins_by, until) = (now + QUEUEING, now + request.duration);
+            let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
+            lane.queue.push_back(Held { entry, begins_by, until, began: None });
+            self.queued += 1;
+            self.go_on(account, now);
+        }
+        for lane in self.lanes.values_mut() {
+            lane.has_more = is_cut_off || lane.room(now) == 0;
+        }
+    }
+
+    /// Begins the account's calls that there is room for.
+    fn go_on(&mut self, account: AccountSid, now: Timestamp) {
+        let is_paused = self.delivery.control.is_paused();
+        while let Some(lane) = self.lanes.get_mut(&account) {
+            if lane.queue.is_empty() {
+                return;
+            }
+            if is_paused || lane.free(now) == 0 {
+                break;
+            }
+            let Some(held) = lane.queue.pop_front() else { return };
+            self.queued -= 1;
+            self.call(held);
+        }
+        if let Some(lane) = self.lanes.get_mut(&account) {
+            if is_paused || lane.is_stopped(now) {
+                self.queued -= lane.queue.len();
+                lane.queue.drain(..).for_each(|held| self.unsettled.give_back(held));
+            }
+        }
+    }
+
+    /// When the first of what is queued has waited for too long.
+    fn queued_until(&self) -> Option<Timestamp> {
+        self.lanes.values().filter_map(Lane::queued_until).min()
+    }
+
+    /// Others may have what waits here for too long, or for nothing.
+    fn give_back_what_waits(&mut self, is_held_back: bool, now: Timestamp) {
+        if self.queued == 0 {
+            return;
+        }
+        for lane in self.lanes.values_mut() {
+            let all = is_held_back || lane.is_stopped(now);
+            let over = lane.queue.iter().take_while(|held| all || held.begins_by <= now).count();
+            self.queued -= over;
+            lane.queue.drain(..over).for_each(|held| self.unsettled.give_back(held));
+        }
     }
 
     /// Whether nothing may be posted at all.
@@ -229,8 +262,9 @@ impl Worker {
         control.is_paused() || (control.modes.get() != Mode::On && !control.modes.any_on())
     }
 
-    fn call(&mut self, held: Held) {
+    fn call(&mut self, mut held: Held) {
         let delivery = &self.delivery;
+        held.began = Some(Instant::now());
         let entry = &held.entry;
         if delivery.control.modes.of(&entry.base_url) != Mode::On {
             let attempts = entry.attempts;
@@ -239,47 +273,42 @@ impl Worker {
         }
         let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
         lane.in_flight += 1;
-        let exchange = if !delivery.origins.permits(&entry.base_url) {
-            Err(CallResult::OriginNotAllowed)
-        } else if let Some(authorization) = delivery.credentials.authorization(entry.account) {
-            feedback_request(&entry.base_url, entry.account, entry.sid, authorization)
-                .ok_or(CallResult::OriginNotAllowed)
-        } else {
-            Err(CallResult::NoCredentials)
-        }
-        .and_then(|request| begin(&mut *self.transport, request).ok_or(CallResult::Panicked));
+        let request = call_request(
+            &delivery.origins,
+            &delivery.credentials,
+            &entry.base_url,
+            entry.account,
+            entry.sid,
+        );
+        let exchange = request.and_then(|request| {
+            begin(&mut *self.transport, request, delivery.call_timeout).ok_or(CallResult::Panicked)
+        });
         if exchange.is_ok() {
             delivery.control.counters.calls.increment();
         }
-        let timeout = delivery.call_timeout;
+        let exchange = exchange.unwrap_or_else(|result| Box::pin(ready(result)));
         let attempt = entry.attempts.total.saturating_add(1);
         let span =
             debug_span!("feedback_call", sid = %entry.sid, account = %entry.account, attempt);
-        let call = async move {
-            match exchange {
-                Err(result) => result,
-                Ok(exchange) => match tokio::time::timeout(timeout, exchange).await {
-                    Ok(Ok(answer)) => CallResult::Answered(answer),
-                    Ok(Err(error)) => CallResult::Failed(error),
-                    Err(_) => CallResult::TimedOut,
-                },
-            }
-        };
-        let call = self.calls.spawn(call.instrument(span));
-        self.in_flight.insert(call.id(), held);
+        self.calls.push(InFlight::new(held, exchange, span));
     }
 
-    fn call_ended(&mut self, ended: Result<(Id, CallResult), JoinError>) {
-        let (id, result) = match ended {
-            Ok(ended) => ended,
-            Err(error) => (error.id(), CallResult::Panicked),
-        };
-        let Some(held) = self.in_flight.remove(&id) else { return };
+    fn take_ended(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(ended)) = Pin::new(&mut self.calls).poll_next(cx) {
+            self.call_ended(ended);
+        }
+    }
+
+    fn call_ended(&mut self, (held, result): (Option<Held>, CallResult)) {
+        let Some(held) = held else { return };
         let entry = &held.entry;
         let now = self.delivery.clock.now();
         let decision = result.decide(entry, &self.delivery.retry, now);
         let lane = lane(&mut self.lanes, entry.account, self.delivery.max_in_flight);
         lane.in_flight = lane.in_flight.saturating_sub(1);
+        if let Some(began) = held.began {
+            lane.call_took(began.elapsed());
+        }
         match decision.effect {
             Effect::Accepted => {
                 if lane.accepted(now) {
@@ -311,7 +340,10 @@ impl Worker {
         if decision.effect != Effect::Refused {
             self.report(entry, &result, decision.settled_as);
         }
+        let account = entry.account;
         self.unsettled.push(held, decision.attempts, decision.settled_as);
+        self.go_on(account, now);
+        self.runs_low |= self.lanes.get(&account).is_some_and(Lane::runs_low);
     }
 
     fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {
@@ -356,15 +388,42 @@ impl Worker {
         }
     }
 
+    /// Goes on with the calls while the store is asked.
+    async fn meanwhile<T>(&mut self, asking: impl Future<Output = T>) -> T {
+        let mut asking = pin!(asking);
+        poll_fn(|cx| {
+            let answer = asking.as_mut().poll(cx);
+            if answer.is_pending() && self.store_errors == 0 {
+                self.take_ended(cx);
+            }
+            answer
+        })
+        .await
+    }
+
     async fn settle(&mut self) -> Result<(), StoreError> {
         if self.unsettled.is_empty() {
             return Ok(());
         }
-        let repeated = self.unsettled.try_again();
-        let settled = bounded(self.delivery.store.settle(&self.unsettled.settlements));
-        let outcomes = settled.await?;
+        let store = self.delivery.store.clone();
+        let mut batch = mem::take(&mut self.unsettled);
+        let repeated = batch.try_again();
+        let (mut batch, outcomes) = self
+            .meanwhile(async move {
+                let outcomes = bounded(store.settle(batch.settlements())).await;
+                (batch, outcomes)
+            })
+            .await;
+        let outcomes = match outcomes {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                batch.append(&mut self.unsettled);
+                self.unsettled = batch;
+                return Err(error);
+            }
+        };
         let now = self.delivery.clock.now();
-        let (settlements, held) = self.unsettled.take();
+        let (settlements, held) = batch.into_parts();
         let mut concluded = Vec::new();
         for (at, outcome) in outcomes.into_iter().enumerate() {
             let Some((settlement, held)) = settlements.get(at).zip(held.get(at)) else { break };
@@ -403,7 +462,8 @@ impl Worker {
         if self.drains.is_empty() && !abandoned {
             return false;
         }
-        if !outlook.nothing_due || !self.in_flight.is_empty() || !self.unsettled.is_empty() {
+        let holds_some = !self.calls.is_empty() || self.queued > 0;
+        if !outlook.nothing_due || holds_some || !self.unsettled.is_empty() {
             return false;
         }
         let counted = abandoned || self.drains.iter().any(|request| request.drain == Drain::All);
@@ -427,57 +487,49 @@ impl Worker {
         stop
     }
 
-    /// Waits for a call to end, for a wake-up, or until `next`.
+    /// Makes calls of what is queued, until there is something to ask the store for, or
+    /// until `next`.
     async fn wait(&mut self, next: Option<Timestamp>) {
-        let gathered = self.waits_since + GATHERING;
-        self.waits_since = Instant::now();
-        let ended = {
-            let mut woken = pin!(async {
-                self.delivery.control.woken().await;
-                if Instant::now() < gathered {
-                    sleep_until(gathered).await;
+        let control = self.delivery.control.clone();
+        let clock = self.delivery.clock.clone();
+        let mut woken = pin!(control.woken());
+        let mut gathered = pin!(sleep_until(self.asked_at + GATHERING));
+        let mut timer = pin!(async {
+            match next {
+                Some(next) => clock.sleep_until(next).await,
+                None => std::future::pending().await,
+            }
+        });
+        let mut is_woken = false;
+        poll_fn(|cx| {
+            // A failing store paces the worker even where calls end.
+            if self.store_errors == 0 {
+                self.take_ended(cx);
+                is_woken = is_woken || woken.as_mut().poll(cx).is_ready();
+                let is_enough = self.unsettled.len() >= SETTLE_BATCH || self.calls.is_empty();
+                if self.runs_low || is_enough && !self.unsettled.is_empty() {
+                    return Poll::Ready(());
                 }
-            });
-            let mut timer = pin!(async {
-                match next {
-                    // A failing store paces the worker even where calls end.
-                    Some(next) => self.delivery.clock.sleep_until(next).await,
-                    None => std::future::pending().await,
+                if (is_woken || !self.unsettled.is_empty()) && gathered.as_mut().poll(cx).is_ready()
+                {
+                    return Poll::Ready(());
                 }
-            });
-            let calls = &mut self.calls;
-            let failing = self.store_errors > 0;
-            poll_fn(|cx| {
-                if !failing {
-                    if let Poll::Ready(Some(ended)) = calls.poll_join_next_with_id(cx) {
-                        return Poll::Ready(Some(ended));
-                    }
-                    if woken.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(None);
-                    }
-                }
-                timer.as_mut().poll(cx).map(|()| None)
-            })
-            .await
-        };
-        if let Some(ended) = ended {
-            self.call_ended(ended);
-        }
+            }
+            timer.as_mut().poll(cx)
+        })
+        .await;
+        self.asked_at = Instant::now();
     }
 
     /// Gives leases back, so that another process need not wait for their end.
     async fn release(mut self) {
-        self.calls.abort_all();
-        while let Some(ended) = self.calls.join_next_with_id().await {
-            match ended {
-                Ok(ended) => self.call_ended(Ok(ended)),
-                Err(error) => {
-                    if let Some(held) = self.in_flight.remove(&error.id()) {
-                        let attempts = held.entry.attempts;
-                        self.unsettled.push(held, attempts, SettledAs::Retry(Duration::ZERO));
-                    }
-                }
-            }
+        for lane in self.lanes.values_mut() {
+            lane.queue.drain(..).for_each(|held| self.unsettled.give_back(held));
+        }
+        self.take_ended(&mut Context::from_waker(Waker::noop()));
+        let calls = mem::take(&mut self.calls);
+        for held in calls.into_iter().filter_map(|mut call| call.take()) {
+            self.unsettled.give_back(held);
         }
         if let Err(error) = self.settle().await {
             let error: &(dyn Error + 'static) = &error;

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
+    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT},
 };
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
@@ -52,17 +52,15 @@ impl Body for FeedbackBody {
 }
 
 /// `POST {base}/Accounts/{AC}/Messages/{SID}/Feedback.json` with
-/// `Outcome=confirmed`; `None` if the parts do not make a URL.
+/// `Outcome=confirmed`, before its credentials; `None` if the parts do not make a URL.
 pub(crate) fn feedback_request(
     base_url: &BaseUrl,
     account: AccountSid,
     sid: MessageSid,
-    authorization: HeaderValue,
 ) -> Option<Request<FeedbackBody>> {
     Request::builder()
         .method(Method::POST)
         .uri(format!("{base_url}/Accounts/{account}/Messages/{sid}/Feedback.json"))
-        .header(AUTHORIZATION, authorization)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
         .header(ACCEPT, HeaderValue::from_static("application/json"))
         .header(
