@@ -20,8 +20,8 @@ use crate::{
     table::{Spread, spread},
 };
 
-const MESSAGES: usize = 5_000;
-const TURNS: usize = 15;
+const MESSAGES: usize = 10_000;
+const TURNS: usize = 11;
 
 /// What the dispatcher delivers, for what the loop does; and how many connections each POST
 /// of the dispatcher needed.
@@ -91,6 +91,8 @@ async fn bare_loop(twilio: &Twilio, concurrency: usize) -> f64 {
                 let request = Request::post(uri)
                     .header("authorization", "Basic QUM6eA==")
                     .header("content-type", "application/x-www-form-urlencoded")
+                    .header("accept", "application/json")
+                    .header("user-agent", "tower-message-feedback/0.1.0")
                     .body(Full::from("Outcome=confirmed"))
                     .expect("a request");
                 let answer = client.request(request).await.expect("an answer");

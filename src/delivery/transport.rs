@@ -5,6 +5,7 @@ use std::{
     future::{Future, poll_fn},
     panic::{self, AssertUnwindSafe},
     pin::{Pin, pin},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -46,7 +47,17 @@ pub(super) fn begin(
 }
 
 /// Makes a transport of a Tower service.
-pub(crate) struct ServiceTransport<S>(pub(crate) S);
+pub(crate) struct ServiceTransport<S> {
+    service: S,
+    /// Clones whose calls are over: a client costs more to clone than to keep.
+    idle: Arc<Mutex<Vec<S>>>,
+}
+
+impl<S> ServiceTransport<S> {
+    pub(crate) fn new(service: S) -> Self {
+        Self { service, idle: Arc::default() }
+    }
+}
 
 impl<S, B> Transport for ServiceTransport<S>
 where
@@ -57,10 +68,15 @@ where
     B::Data: Send,
 {
     fn exchange(&mut self, request: Request<FeedbackBody>, patience: Duration) -> Exchange {
-        let service = self.0.clone();
+        let kept = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut service = kept.unwrap_or_else(|| self.service.clone());
+        let idle = self.idle.clone();
         Box::pin(async move {
-            match timeout(patience, exchange(service, request)).await {
-                Ok(Ok(answer)) => CallResult::Answered(answer),
+            match timeout(patience, exchange(&mut service, request)).await {
+                Ok(Ok(answer)) => {
+                    idle.lock().unwrap_or_else(PoisonError::into_inner).push(service);
+                    CallResult::Answered(answer)
+                }
                 Ok(Err(error)) => CallResult::Failed(error),
                 Err(_) => CallResult::TimedOut,
             }
@@ -68,7 +84,7 @@ where
     }
 }
 
-async fn exchange<S, B>(mut service: S, request: Request<FeedbackBody>) -> Result<Answer, BoxError>
+async fn exchange<S, B>(service: &mut S, request: Request<FeedbackBody>) -> Result<Answer, BoxError>
 where
     S: Service<Request<FeedbackBody>, Response = Response<B>>,
     S::Error: Into<BoxError>,
@@ -130,5 +146,5 @@ pub(crate) fn https_client() -> Result<BoxTransport, BoxError> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(std::time::Duration::from_secs(60))
         .build::<_, FeedbackBody>(connector);
-    Ok(Box::new(ServiceTransport(client)))
+    Ok(Box::new(ServiceTransport::new(client)))
 }

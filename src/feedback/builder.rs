@@ -205,7 +205,7 @@ impl MessageFeedbackBuilder {
         B: Body + Send + 'static,
         B::Data: Send,
     {
-        self.transport = Some(Box::new(ServiceTransport(service)));
+        self.transport = Some(Box::new(ServiceTransport::new(service)));
         self
     }
 

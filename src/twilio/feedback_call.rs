@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt::Write,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -58,9 +59,11 @@ pub(crate) fn feedback_request(
     account: AccountSid,
     sid: MessageSid,
 ) -> Option<Request<FeedbackBody>> {
+    let mut uri = String::with_capacity(192);
+    write!(uri, "{base_url}/Accounts/{account}/Messages/{sid}/Feedback.json").ok()?;
     Request::builder()
         .method(Method::POST)
-        .uri(format!("{base_url}/Accounts/{account}/Messages/{sid}/Feedback.json"))
+        .uri(uri)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"))
         .header(ACCEPT, HeaderValue::from_static("application/json"))
         .header(

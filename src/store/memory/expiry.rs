@@ -62,7 +62,7 @@ pub(super) struct Slots<'a> {
 impl Slots<'_> {
     fn expires_at(&self, at: u32) -> Timestamp {
         let slot = &self.slots[at as usize];
-        let extra = if slot.has_extra() { self.extras.get(&at) } else { None };
+        let extra = if slot.is_far() { self.extras.get(&at) } else { None };
         slot.expires_at(extra.map(Box::as_ref))
     }
 

@@ -37,7 +37,7 @@ use self::{
     expiry::Queue,
     messages::{Messages, Removed},
     notes::Notes,
-    outbox::Outbox,
+    outbox::{Hint, Outbox},
     rollups::Rollups,
     shard::Shard,
     slot::{Progress, Stage},
@@ -190,11 +190,12 @@ impl MemoryStore {
         let source = shard.source(at)?;
         let mut outbox = lock(&self.outbox);
         let has_room = outbox.len() < self.settings.max_outbox;
-        has_room.then(|| outbox.push((shard.key(at), shard.sid(at)), source, now))
+        let hint = Hint { key: shard.key(at), at, sid: shard.sid(at) };
+        has_room.then(|| outbox.push(hint, source, now))
     }
 
     fn settle_one(&self, settlement: &Settlement, now: Timestamp) -> SettleOutcome {
-        let Some((key, sid)) = lock(&self.outbox).settle(settlement, now) else {
+        let Some(Hint { key, at, sid }) = lock(&self.outbox).settle(settlement, now) else {
             return SettleOutcome::LeaseLost;
         };
         let stage = match settlement.settled_as {
@@ -203,10 +204,10 @@ impl MemoryStore {
             SettledAs::Retry(_) => Stage::Queued(settlement.id),
         };
         self.messages.with_key(key, |shard| {
-            let at = shard.find(key, sid)?;
-            // Unless it was forgotten, recorded and confirmed anew meanwhile.
+            // Unless it was forgotten meanwhile, whatever the slot holds now.
             let is_this = |progress: &Progress| progress.entry_id() == Some(settlement.id);
-            let progress = shard.progress(at).filter(is_this)?;
+            let held = shard.holds(at, sid).then(|| shard.progress(at))?;
+            let progress = held.filter(is_this)?;
             shard.set_progress(at, Progress { attempts: settlement.attempts, stage, ..progress });
             match stage {
                 Stage::Queued(_) => {}

@@ -11,8 +11,14 @@ use crate::{
     },
 };
 
-/// A message, and the key that it lies under.
-type Hint = (CorrelationKey, MessageSid);
+/// Where a message lies, if it is still there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hint {
+    /// Names the shard.
+    pub(super) key: CorrelationKey,
+    pub(super) at: u32,
+    pub(super) sid: MessageSid,
+}
 
 /// The confirmed messages that Twilio has not acknowledged, by account and by
 /// the time they are due.
@@ -148,7 +154,7 @@ impl Outbox {
         Some(Leased {
             id,
             token,
-            sid: entry.hint.1,
+            sid: entry.hint.sid,
             account,
             base_url: entry.base_url.clone(),
             confirmed_at: entry.confirmed_at,

@@ -225,8 +225,10 @@ impl Shard {
     /// Has the message go at this time.
     pub(super) fn expire_at(&mut self, at: u32, time: Timestamp, queue: Queue) {
         self.keep(at);
-        let far = self.slots[at as usize].set_expires_at(time);
-        if far.is_some() || self.extra(at).is_some() {
+        let slot = &mut self.slots[at as usize];
+        let was_far = slot.is_far();
+        let far = slot.set_expires_at(time);
+        if was_far || far.is_some() {
             self.change_extra(at, |extra| extra.set_expires_at(far));
         }
         let queue = if far.is_some() { Queue::Others } else { queue };

@@ -117,15 +117,20 @@ impl Slot {
 
     /// The end of its time.
     pub(super) fn expires_at(&self, extra: Option<&Extra>) -> Timestamp {
-        let far = extra.and_then(|extra| extra.expires_at).filter(|_| self.time == FAR);
+        let far = extra.and_then(|extra| extra.expires_at).filter(|_| self.is_far());
         far.unwrap_or(Timestamp::from_millis(self.sent_at.saturating_add(i64::from(self.time))))
+    }
+
+    /// Whether the [`Extra`] has the end of its time.
+    pub(super) fn is_far(&self) -> bool {
+        self.time == FAR
     }
 
     /// Sets the end of its time; answers what the [`Extra`] has to say of it.
     pub(super) fn set_expires_at(&mut self, at: Timestamp) -> Option<Timestamp> {
         let time = at.as_millis().checked_sub(self.sent_at).and_then(|time| time.try_into().ok());
         self.time = time.unwrap_or(FAR);
-        (self.time == FAR).then_some(at)
+        self.is_far().then_some(at)
     }
 
     pub(super) fn status(&self) -> Option<MessageStatus> {
