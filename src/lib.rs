@@ -65,6 +65,7 @@
 //! |---|---|---|
 //! | `axum` | yes | the extractors, those of [`webhook`] included, and [`source`]`::path` |
 //! | `https-client` | yes | the default transport: hyper with rustls |
+//! | `http2` | | HTTP/2 for it, where the server offers it |
 //! | `gzip` | | the SID is read out of answers in gzip, which stay as they are |
 //! | `metrics` | | the report's counters, gauges and latency through the facade `metrics` |
 //! | `phone-number` | | `E164`: phone numbers as people type them (Rust 1.88) |

@@ -108,7 +108,7 @@ lint() (
     # as above.
     RUSTDOCFLAGS="-D warnings" step cargo doc --quiet --all-features --no-deps --lib --examples
     # Each feature alone, without what the tests enable.
-    for features in "" axum gzip https-client metrics phone-number reqwest reqwest-middleware \
+    for features in "" axum gzip https-client http2 metrics phone-number reqwest reqwest-middleware \
         serde simulator "test-util sqlite-unbundled" postgres redis; do
         step cargo clippy --quiet --lib --no-default-features --features "$features" -- -D warnings
     done

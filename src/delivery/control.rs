@@ -32,6 +32,9 @@ counters! {
     struct DeliveryCounters;
     /// Feedback calls that were made.
     calls,
+    /// Connections that the default transport opened for them; zero with another
+    /// transport.
+    connections,
     /// Feedback that Twilio took.
     delivered,
     /// Calls that will be repeated.

@@ -4,6 +4,8 @@ mod call;
 mod concluded;
 mod control;
 mod held;
+#[cfg(feature = "https-client")]
+mod https;
 mod in_flight;
 mod lane;
 mod mode;
@@ -26,4 +28,4 @@ pub use self::{
 };
 
 #[cfg(feature = "https-client")]
-pub(crate) use self::transport::https_client;
+pub(crate) use self::https::https_client;

@@ -122,29 +122,3 @@ async fn read_start<B: Body>(body: B, start: &mut Vec<u8>) {
         }
     }
 }
-
-/// hyper with rustls, ring and Mozilla's roots, HTTP/1.1, connections kept alive.
-#[cfg(feature = "https-client")]
-pub(crate) fn https_client() -> Result<BoxTransport, BoxError> {
-    use hyper_rustls::HttpsConnectorBuilder;
-    use hyper_util::{
-        client::legacy::{Client, connect::HttpConnector},
-        rt::{TokioExecutor, TokioTimer},
-    };
-
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(std::time::Duration::from_secs(5)));
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-        // Plain HTTP goes only to an origin that the builder added.
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(connector);
-    let client = Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(std::time::Duration::from_secs(60))
-        .build::<_, FeedbackBody>(connector);
-    Ok(Box::new(ServiceTransport::new(client)))
-}

@@ -194,7 +194,8 @@ impl MessageFeedbackBuilder {
     }
 
     /// The Tower service that carries feedback calls: by default an HTTPS
-    /// client of hyper and rustls with Mozilla's roots (feature `https-client`).
+    /// client of hyper and rustls with Mozilla's roots (feature `https-client`), over
+    /// HTTP/1.1, or over HTTP/2 if Twilio offers it (feature `http2`).
     ///
     /// It must not follow redirects or retry.
     pub fn transport<S, B>(mut self, service: S) -> Self
@@ -407,11 +408,11 @@ impl MessageFeedbackBuilder {
                 BuildError::new("correlation_key", format!("no random bytes: {error}"))
             })?,
         };
+        let control = Arc::new(Control::default());
         let transport = match self.transport.take() {
             Some(transport) => transport,
-            None => default_transport()?,
+            None => default_transport(&control)?,
         };
-        let control = Arc::new(Control::default());
         control.modes.set(self.mode);
         for (base_url, mode) in &self.origin_modes {
             control.modes.set_origin(base_url, Some(*mode));
@@ -512,13 +513,13 @@ impl MessageFeedbackBuilder {
 }
 
 #[cfg(feature = "https-client")]
-fn default_transport() -> Result<BoxTransport, BuildError> {
-    crate::delivery::https_client()
+fn default_transport(control: &Arc<Control>) -> Result<BoxTransport, BuildError> {
+    crate::delivery::https_client(control.clone())
         .map_err(|error| BuildError::new("transport", format!("no HTTPS client: {error}")))
 }
 
 #[cfg(not(feature = "https-client"))]
-fn default_transport() -> Result<BoxTransport, BuildError> {
+fn default_transport(_: &Arc<Control>) -> Result<BoxTransport, BuildError> {
     Err(BuildError::new(
         "transport",
         "there is none: call transport(), or enable the feature `https-client`",
