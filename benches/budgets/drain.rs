@@ -18,6 +18,7 @@ use crate::{
     loopback::{Pace, Twilio, all},
     requests::AC,
     table::{Spread, spread},
+    turns::in_turns,
 };
 
 const MESSAGES: usize = 10_000;
@@ -34,23 +35,20 @@ pub(crate) async fn share(concurrency: usize) -> (Spread, f64) {
         .store(MemoryStore::builder().max_outbox(MESSAGES).build())
         .build()
         .expect("a handle");
-    let mut shares = Vec::new();
     let (mut connections, mut next) = (0, 0);
-    for turn in 0..TURNS {
-        let mut figures = [0.0; 2];
-        for ours in [turn % 2 == 0, turn % 2 != 0] {
-            let before = twilio.connections();
-            figures[usize::from(ours)] = if ours {
-                next += MESSAGES;
-                ours_drains(&feedback, &twilio, next - MESSAGES).await
-            } else {
-                bare_loop(&twilio, concurrency).await
-            };
-            connections += if ours { twilio.connections() - before } else { 0 };
+    let figures = in_turns(TURNS, async |is_ours| {
+        if !is_ours {
+            return bare_loop(&twilio, concurrency).await;
         }
-        shares.push(figures[1] / figures[0]);
-    }
+        let before = twilio.connections();
+        let figure = ours_drains(&feedback, &twilio, next).await;
+        next += MESSAGES;
+        connections += twilio.connections() - before;
+        figure
+    })
+    .await;
     feedback.shutdown(Duration::from_secs(5)).await;
+    let shares = figures.iter().map(|[bare, ours]| ours / bare).collect();
     (spread(shares), connections as f64 / (TURNS * MESSAGES) as f64)
 }
 

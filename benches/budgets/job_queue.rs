@@ -15,6 +15,7 @@ use crate::{
     requests::AC,
     servers::Postgres,
     table::{Spread, spread},
+    turns::in_turns,
 };
 
 const JOBS: usize = 10_000;
@@ -50,27 +51,24 @@ pub(crate) async fn share() -> Option<Share> {
     let queue = target.join("release/job_queue");
     let server = Postgres::options().synced().on_disk().set("shared_buffers", "1GB").start();
     let twilio = Twilio::start(Pace::After(Duration::ZERO)).await;
-    let (mut taken, mut done) = (Vec::new(), Vec::new());
-    for turn in 0..TURNS {
-        let mut figures = [None; 2];
-        for ours in [turn % 2 == 0, turn % 2 != 0] {
-            figures[usize::from(ours)] = Some(if ours {
-                this_crate(&server, &twilio, turn).await
-            } else {
-                the_queue(&queue, &server, &twilio).await
-            });
-        }
-        let [Some(queue), Some(ours)] = figures else { continue };
-        taken.push(ours.pushed_per_second / queue.pushed_per_second);
-        done.push(ours.drained_per_second / queue.drained_per_second);
-    }
-    Some(Share { taken: spread(taken), done: spread(done) })
+    let mut schemas = 0..;
+    let figures = in_turns(TURNS, async |is_ours| match schemas.next() {
+        Some(number) if is_ours => this_crate(&server, &twilio, number).await,
+        _ => the_queue(&queue, &server, &twilio).await,
+    })
+    .await;
+    let of = |figure: fn(&Figures) -> f64| {
+        spread(figures.iter().map(|[queue, ours]| figure(ours) / figure(queue)).collect())
+    };
+    let (taken, done) =
+        (of(|figures| figures.pushed_per_second), of(|figures| figures.drained_per_second));
+    Some(Share { taken, done })
 }
 
-async fn this_crate(server: &Postgres, twilio: &Twilio, turn: usize) -> Figures {
+async fn this_crate(server: &Postgres, twilio: &Twilio, number: usize) -> Figures {
     let store = PostgresStore::builder()
         .url(server.url())
-        .schema(format!("turn_{turn}"))
+        .schema(format!("turn_{number}"))
         .max_connections(PUSHERS)
         .build()
         .expect("a store");

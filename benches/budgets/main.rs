@@ -1,9 +1,9 @@
 //! Each budget of the crate beside its figure, measured in one run.
 //!
 //! ```console
-//! cargo bench --bench budgets                # all of it, some twenty minutes
-//! cargo bench --bench budgets -- routes      # one part; --help names them
-//! cargo bench --bench budgets -- --quick     # up to a million messages
+//! cargo bench --bench budgets                # all of it, some forty minutes
+//! cargo bench --bench budgets -- routes      # one part, of those that PARTS names
+//! cargo bench --bench budgets -- --quick     # with fewer messages
 //! ```
 //!
 //! Times are of turns with their floor or peer, so that both meet the same moods of the
@@ -15,13 +15,14 @@ mod heap;
 mod in_process;
 mod job_queue;
 mod loopback;
+mod numbered;
 mod pending;
 mod requests;
 mod routes;
+mod stores;
 mod table;
+mod turns;
 
-#[path = "../stores/numbered.rs"]
-mod numbered;
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
 
@@ -35,7 +36,8 @@ use self::{
     table::{Budget, Table},
 };
 
-const PARTS: [&str; 5] = ["in-process", "routes", "drain", "queue", "memory"];
+const PARTS: [&str; 8] =
+    ["in-process", "routes", "drain", "queue", "sqlite", "postgres", "redis", "memory"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
@@ -73,8 +75,19 @@ fn run(arguments: &[&str]) {
     if is_asked("queue") {
         runtime.block_on(queue_rows(&mut table));
     }
+    let is_quick = arguments.contains(&"--quick");
+    let pending = if is_quick { &[10_000][..] } else { &[10_000, 1_000_000] };
+    if is_asked("sqlite") {
+        runtime.block_on(stores::sqlite(pending, &mut table));
+    }
+    if is_asked("postgres") {
+        runtime.block_on(stores::postgres(pending, &mut table));
+    }
+    if is_asked("redis") {
+        runtime.block_on(stores::redis(pending, &mut table));
+    }
     if is_asked("memory") {
-        memory_rows(&mut table, arguments.contains(&"--quick"));
+        memory_rows(&mut table, is_quick);
     }
     table.write();
 }
@@ -110,6 +123,8 @@ async fn route_rows(table: &mut Table) {
         let share = routes.share_of_throughput(Way::Layer, 20_000, &twilio).await;
         let what = "a confirm route's throughput, delivery paused, for the bare one's";
         table.varying(what, "", share, Budget::AtLeast(0.95));
+        let share = routes.share_of_throughput(Way::Identity, 20_000, &twilio).await;
+        table.varying("   with a layer that does nothing", "", share, Budget::None);
     }
     for (name, pace) in [
         ("in 1 ms", Pace::After(Duration::from_millis(1))),

@@ -25,6 +25,7 @@ use crate::{
     loopback::{Pace, Twilio, latencies, serve, throughput},
     requests::AC,
     table::{Spread, spread},
+    turns::in_turns,
 };
 
 const CONNECTIONS: usize = 16;
@@ -35,6 +36,8 @@ const TURNS: usize = 15;
 pub(crate) enum Way {
     /// Nobody reports anything.
     Bare,
+    /// A layer that does nothing.
+    Identity,
     /// This crate.
     Layer,
     /// The handler reports before it answers.
@@ -47,7 +50,7 @@ pub(crate) enum Way {
 pub(crate) struct Routes {
     feedback: MessageFeedback,
     known: Arc<Mutex<HashMap<String, String>>>,
-    addresses: [(Way, SocketAddr); 4],
+    addresses: [(Way, SocketAddr); 5],
     next: AtomicU64,
 }
 
@@ -98,6 +101,7 @@ impl Routes {
         let handwritten = Handwritten { known: known.clone(), client, url: twilio.url().into() };
         let bare = || get(|Query(_): Query<Link>| async { THANKS });
         let layer = bare().layer(feedback.confirm_layer(query("id")));
+        let identity = bare().layer(tower::layer::util::Identity::new());
         let inline = get(|State(reporter): State<Handwritten>, Query(link): Query<Link>| async {
             reporter.report(link.id).await;
             THANKS
@@ -109,6 +113,7 @@ impl Routes {
         let app = |route| Router::new().route("/confirm", route).with_state(handwritten.clone());
         let addresses = [
             (Way::Bare, serve(app(bare())).await),
+            (Way::Identity, serve(app(identity)).await),
             (Way::Layer, serve(app(layer)).await),
             (Way::Inline, serve(app(inline)).await),
             (Way::Spawned, serve(app(spawned)).await),
@@ -133,7 +138,7 @@ impl Routes {
             let id = format!("{:016x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let sid = format!("SM{number:032x}");
             match way {
-                Way::Bare => {}
+                Way::Bare | Way::Identity => {}
                 Way::Layer => {
                     let sent =
                         SentMessage::new(AC.parse().expect("a SID"), sid.parse().expect("a SID"));
@@ -157,18 +162,13 @@ impl Routes {
         clicks: usize,
         twilio: &Twilio,
     ) -> Spread {
-        let mut shares = Vec::new();
-        for turn in 0..TURNS {
-            let mut figures = [0.0; 2];
-            let ways = if turn % 2 == 0 { [way, Way::Bare] } else { [Way::Bare, way] };
-            for now in ways {
-                let paths = self.clicks(now, clicks, twilio).await;
-                let figure = throughput(self.address(now), paths, CONNECTIONS).await;
-                figures[usize::from(now == way)] = figure;
-            }
-            shares.push(figures[1] / figures[0]);
-        }
-        spread(shares)
+        let figures = in_turns(TURNS, async |is_ours| {
+            let way = if is_ours { way } else { Way::Bare };
+            let paths = self.clicks(way, clicks, twilio).await;
+            throughput(self.address(way), paths, CONNECTIONS).await
+        })
+        .await;
+        spread(figures.iter().map(|[bare, ours]| ours / bare).collect())
     }
 
     /// The 99th percentile of a way at a fixed offered load, for that of the bare route.
@@ -179,19 +179,15 @@ impl Routes {
         each: Duration,
         twilio: &Twilio,
     ) -> (Spread, Spread) {
-        let (mut shares, mut absolute) = (Vec::new(), Vec::new());
-        for turn in 0..TURNS {
-            let mut figures = [0.0; 2];
-            let ways = if turn % 2 == 0 { [way, Way::Bare] } else { [Way::Bare, way] };
-            for now in ways {
-                let paths = self.clicks(now, clicks, twilio).await;
-                let took = latencies(self.address(now), paths, 4 * CONNECTIONS, each).await;
-                figures[usize::from(now == way)] = took[took.len() * 99 / 100];
-            }
-            shares.push(figures[1] / figures[0]);
-            absolute.push(figures[1]);
-        }
-        (spread(shares), spread(absolute))
+        let figures = in_turns(TURNS, async |is_ours| {
+            let way = if is_ours { way } else { Way::Bare };
+            let paths = self.clicks(way, clicks, twilio).await;
+            let took = latencies(self.address(way), paths, 4 * CONNECTIONS, each).await;
+            took[took.len() * 99 / 100]
+        })
+        .await;
+        let shares = figures.iter().map(|[bare, ours]| ours / bare).collect();
+        (spread(shares), spread(figures.iter().map(|[_, ours]| *ours).collect()))
     }
 }
 

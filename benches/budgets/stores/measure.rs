@@ -15,10 +15,10 @@ use tower_message_feedback::store::{
     Settlement,
 };
 
+use super::load::{message, run};
 use crate::{
-    load::{Figures, message, run},
     numbered::target,
-    table::{Quartiles, Row, Summary, Table},
+    table::{Budget, Spread, Table, spread},
 };
 
 const LEASE: Duration = Duration::from_secs(40);
@@ -35,23 +35,20 @@ pub(crate) trait Raw: Send + Sync + 'static {
     fn lease_and_settle(&self, limit: usize) -> impl Future<Output = usize> + Send;
 }
 
-/// For a store that has no statements.
-pub(crate) struct NoRaw;
-
-impl Raw for NoRaw {
-    const SHARES_DATA: bool = true;
-
-    async fn record(&self, _: Vec<u64>) {}
-    async fn confirm(&self, _: Vec<u64>) {}
-    async fn lease_and_settle(&self, _: usize) -> usize {
-        0
-    }
+/// What is asked of a store, in items a second, and for one of its raw statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budgets {
+    /// Confirms one by one.
+    pub(crate) confirms: Budget,
+    pub(crate) lease_and_settle: Budget,
+    pub(crate) of_raw: Budget,
 }
 
 pub(crate) struct Bench<S, R> {
     name: &'static str,
     store: Arc<S>,
-    raw: Option<Arc<R>>,
+    raw: Arc<R>,
+    budgets: Budgets,
     /// The next message that was never recorded.
     next: AtomicU64,
     /// How many wait that nothing else touches.
@@ -66,19 +63,20 @@ struct Size {
     calls: usize,
 }
 
-const SINGLE: Size = Size { batch: 1, callers: 16, calls: 160 };
+const SINGLE: Size = Size { batch: 1, callers: 32, calls: 320 };
 const BATCH: Size = Size { batch: 64, callers: 4, calls: 12 };
 const LARGE_BATCH: Size = Size { batch: 256, callers: 4, calls: 8 };
 /// The store and its raw statement take turns, so that both meet the same moods
 /// of the machine: many and short ones, of which a stall then spoils few.
-const TURNS: usize = 32;
+const TURNS: usize = 16;
 /// Between turns. A machine that rations its processors has some to give again.
 const REST: Duration = Duration::from_millis(50);
 
 impl<S: FeedbackStore, R: Raw> Bench<S, R> {
-    pub(crate) fn new(name: &'static str, store: Arc<S>, raw: Option<Arc<R>>) -> Self {
+    pub(crate) fn new(name: &'static str, store: Arc<S>, raw: R, budgets: Budgets) -> Self {
+        let raw = Arc::new(raw);
         // The first numbers are left to who prepares a run.
-        Self { name, store, raw, next: AtomicU64::new(10), waiting: AtomicU64::new(0) }
+        Self { name, store, raw, budgets, next: AtomicU64::new(10), waiting: AtomicU64::new(0) }
     }
 
     fn numbers(&self, count: usize) -> std::ops::Range<u64> {
@@ -94,7 +92,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         let missing = pending.saturating_sub(self.waiting.swap(pending, Relaxed)) as usize;
         let first = self.numbers(missing).start;
         let store = self.store.clone();
-        let figures = run(4, missing.div_ceil(AT_ONCE), move |call| {
+        run(4, missing.div_ceil(AT_ONCE), move |call| {
             let store = store.clone();
             async move {
                 let from = first + (call * AT_ONCE) as u64;
@@ -104,7 +102,6 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
             }
         })
         .await;
-        eprintln!("{}: filled at {:.0} messages/s", self.name, figures.items_per_second);
         missing as u64
     }
 
@@ -117,12 +114,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         self.record(&numbers, size, Some(raw)).await;
     }
 
-    async fn record(
-        &self,
-        numbers: &std::ops::Range<u64>,
-        size: Size,
-        raw: Option<Arc<R>>,
-    ) -> Figures {
+    async fn record(&self, numbers: &std::ops::Range<u64>, size: Size, raw: Option<Arc<R>>) -> f64 {
         let (store, first) = (self.store.clone(), numbers.start);
         run(size.callers, size.calls, move |call| {
             let (store, raw) = (store.clone(), raw.clone());
@@ -147,7 +139,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         numbers: &std::ops::Range<u64>,
         size: Size,
         raw: Option<Arc<R>>,
-    ) -> Figures {
+    ) -> f64 {
         let (store, first) = (self.store.clone(), numbers.start);
         run(size.callers, size.calls, move |call| {
             let (store, raw) = (store.clone(), raw.clone());
@@ -167,7 +159,7 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         .await
     }
 
-    async fn lease_and_settle(&self, size: Size, raw: Option<Arc<R>>) -> Figures {
+    async fn lease_and_settle(&self, size: Size, raw: Option<Arc<R>>) -> f64 {
         let store = self.store.clone();
         run(size.callers, size.calls, move |_| {
             let (store, raw) = (store.clone(), raw.clone());
@@ -205,9 +197,9 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
                     confirm.add(raw.is_some(), figures);
                 }
             }
-            for (operation, turns) in [("record", record), ("confirm", confirm)] {
-                table.push(self.row(pending, operation, size, &turns));
-            }
+            self.rows(pending, "records", size, &record, Budget::None, table);
+            let budget = if size.batch == 1 { self.budgets.confirms } else { Budget::None };
+            self.rows(pending, "confirms", size, &confirm, budget, table);
         }
         self.drain(None).await;
         if let Some(raw) = self.own_data() {
@@ -225,17 +217,18 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
                     self.drain(data).await;
                 }
             }
-            table.push(self.row(pending, "lease+settle", size, &turns));
+            let budget = self.budgets.lease_and_settle;
+            self.rows(pending, "leases and settlements", size, &turns, budget, table);
         }
     }
 
     fn in_turn(&self) -> Vec<Option<Arc<R>>> {
-        std::iter::once(None).chain(self.raw.clone().map(Some)).collect()
+        vec![None, Some(self.raw.clone())]
     }
 
     /// The raw statements, if they have data of their own.
     fn own_data(&self) -> Option<Arc<R>> {
-        self.raw.clone().filter(|_| !R::SHARES_DATA)
+        (!R::SHARES_DATA).then(|| self.raw.clone())
     }
 
     /// Puts `count` new messages into the outbox.
@@ -250,47 +243,41 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
     /// Empties the outbox.
     async fn drain(&self, raw: Option<Arc<R>>) {
         let size = Size { batch: 512, callers: 4, calls: 4 };
-        while self.lease_and_settle(size, raw.clone()).await.items_per_second > 0.0 {}
+        while self.lease_and_settle(size, raw.clone()).await > 0.0 {}
     }
 
-    fn row(&self, pending: u64, operation: &'static str, size: Size, turns: &Turns) -> Row {
-        let [store, raw] = turns.0.each_ref().map(|figures| Turns::summary(figures));
-        let figures = store.expect("the store had its turns");
+    fn rows(
+        &self,
+        pending: u64,
+        operation: &str,
+        size: Size,
+        turns: &Turns,
+        budget: Budget,
+        table: &mut Table,
+    ) {
         let Size { batch, callers, .. } = size;
-        let ratio = turns.ratios();
-        Row { store: self.name, pending, operation, batch, callers, figures, raw, ratio }
+        let name = self.name;
+        let what = format!("{name}, {operation}, {callers} x {batch} of {pending}");
+        table.varying(&what, "/s", turns.items(), budget);
+        table.varying("   for one of the raw statement's", "", turns.share(), self.budgets.of_raw);
     }
 }
 
-/// What the store, and its raw statement, showed in each turn.
+/// What the store, and its raw statement, did in a second of each turn.
 #[derive(Debug, Default)]
-struct Turns([Vec<Figures>; 2]);
+struct Turns([Vec<f64>; 2]);
 
 impl Turns {
-    fn add(&mut self, raw: bool, figures: Figures) {
-        self.0[usize::from(raw)].push(figures);
+    fn add(&mut self, raw: bool, items: f64) {
+        self.0[usize::from(raw)].push(items);
     }
 
-    /// What the store does for one item of its raw statement.
-    fn ratios(&self) -> Option<Quartiles> {
+    fn items(&self) -> Spread {
+        spread(self.0[0].clone())
+    }
+
+    fn share(&self) -> Spread {
         let [store, raw] = &self.0;
-        let pairs = store.iter().zip(raw);
-        quartiles(pairs.map(|(ours, raw)| ours.items_per_second / raw.items_per_second))
+        spread(store.iter().zip(raw).map(|(ours, raw)| ours / raw).collect())
     }
-
-    fn summary(figures: &[Figures]) -> Option<Summary> {
-        let of = |of: fn(&Figures) -> f64| quartiles(figures.iter().map(of));
-        Some(Summary {
-            items_per_second: of(|figures| figures.items_per_second)?,
-            p50_us: of(|figures| figures.p50_us)?,
-            p99_us: of(|figures| figures.p99_us)?,
-        })
-    }
-}
-
-fn quartiles(values: impl Iterator<Item = f64>) -> Option<Quartiles> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values.get(values.len() * quarter / 4).copied();
-    Some([at(1)?, at(2)?, at(3)?])
 }

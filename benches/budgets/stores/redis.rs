@@ -11,12 +11,20 @@ use tower_message_feedback::store::{
     },
 };
 
-use crate::{
+use super::{
     idle,
-    measure::{Bench, Raw},
+    measure::{Bench, Budgets, Raw},
+};
+use crate::{
     numbered::{digits, key},
     servers::Redis,
-    table::Table,
+    table::{Budget, Table},
+};
+
+const BUDGETS: Budgets = Budgets {
+    confirms: Budget::None,
+    lease_and_settle: Budget::None,
+    of_raw: Budget::AtLeast(0.8),
 };
 
 pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
@@ -29,16 +37,18 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
     let store =
         connect(RedisStore::builder().prefix("bench").expected_messages(most), &server).await;
     let raw = RawCommands::new(&server).await;
-    let bench = Bench::new("redis", Arc::new(store), Some(Arc::new(raw)));
+    let bench = Bench::new("Redis", Arc::new(store), raw, BUDGETS);
     for &pending in pending {
         let before = used_memory(&server);
         let filled = bench.fill(pending).await;
-        table.weight("redis", pending, (used_memory(&server) - before) / filled as f64);
+        let each = (used_memory(&server) - before) / filled as f64;
+        let what = format!("Redis, bytes a pending message, of {pending}");
+        table.exact(&what, "", each, Budget::AtMost(80.0));
         bench.fill_raw(filled).await;
         bench.measure(pending, table).await;
     }
     idle::confirm_to_post(
-        "redis",
+        "Redis",
         connect(RedisStore::builder().prefix("idle"), &server).await,
         table,
     )

@@ -8,11 +8,20 @@ use tower_message_feedback::store::{
     sqlite::rusqlite::{Connection, Transaction, TransactionBehavior, params},
 };
 
-use crate::{
+use super::{
     idle,
-    measure::{Bench, Raw},
+    measure::{Bench, Budgets, Raw},
+};
+use crate::{
     numbered::{digits, key},
-    table::Table,
+    table::{Budget, Table},
+};
+
+/// With `synchronous` at FULL.
+const BUDGETS: Budgets = Budgets {
+    confirms: Budget::AtLeast(5_000.0),
+    lease_and_settle: Budget::None,
+    of_raw: Budget::None,
 };
 
 pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
@@ -26,19 +35,21 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
     let store = Arc::new(store.open().await.expect("the store"));
     let raw_path = directory.join("raw.db");
     SqliteStore::migrate(&raw_path).await.expect("tables");
-    let bench = Bench::new("sqlite", store, Some(Arc::new(RawStatements::new(&raw_path))));
+    let bench = Bench::new("SQLite", store, RawStatements::new(&raw_path), BUDGETS);
     // Ten million are more than one machine's file is for.
     for &pending in pending.iter().filter(|pending| **pending <= 1_000_000) {
         let before = size(&path);
         let filled = bench.fill(pending).await;
-        table.weight("sqlite", pending, (size(&path) - before) / filled as f64);
+        let each = (size(&path) - before) / filled as f64;
+        let what = format!("SQLite, bytes a pending message, of {pending}");
+        table.exact(&what, "", each, Budget::None);
         bench.fill_raw(filled).await;
         bench.measure(pending, table).await;
     }
     let idle_path = directory.join("idle.db");
     SqliteStore::migrate(&idle_path).await.expect("tables");
     let idle_store = SqliteStore::open(&idle_path).await.expect("the store");
-    idle::confirm_to_post("sqlite", idle_store, table).await;
+    idle::confirm_to_post("SQLite", idle_store, table).await;
     drop(bench);
     let _ = std::fs::remove_dir_all(&directory);
 }

@@ -19,16 +19,24 @@ use tower_message_feedback::{
     },
 };
 
-use crate::{
+use super::{
     idle,
     load::message,
-    measure::{Bench, Raw},
+    measure::{Bench, Budgets, Raw},
+};
+use crate::{
     numbered::{digits, key, target},
     servers::Postgres,
-    table::Table,
+    table::{Budget, Table},
 };
 
 const CLIENTS: usize = 16;
+
+const BUDGETS: Budgets = Budgets {
+    confirms: Budget::None,
+    lease_and_settle: Budget::AtLeast(20_000.0),
+    of_raw: Budget::AtLeast(0.8),
+};
 
 pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
     // As Debian ships it, but for room: what a plain server gives.
@@ -39,16 +47,18 @@ pub(crate) async fn bench(pending: &[u64], table: &mut Table) {
         .set("max_wal_size", "4GB")
         .start();
     let store = Arc::new(open(&server, "bench").await);
-    let raw = Arc::new(RawStatements::of(&store, &server).await);
-    let bench = Bench::new("postgres", store, Some(raw));
+    let raw = RawStatements::of(&store, &server).await;
+    let bench = Bench::new("PostgreSQL", store, raw, BUDGETS);
     for &pending in pending {
         let before = size(&server);
         let filled = bench.fill(pending).await;
-        table.weight("postgres", pending, (size(&server) - before) / filled as f64);
+        let each = (size(&server) - before) / filled as f64;
+        let what = format!("PostgreSQL, bytes a pending message, of {pending}");
+        table.exact(&what, "", each, Budget::None);
         server.sql("postgres", "VACUUM ANALYZE");
         bench.measure(pending, table).await;
     }
-    idle::confirm_to_post("postgres", open(&server, "idle").await, table).await;
+    idle::confirm_to_post("PostgreSQL", open(&server, "idle").await, table).await;
 }
 
 fn size(server: &Postgres) -> f64 {
