@@ -25,6 +25,8 @@ const LEASE: Duration = Duration::from_secs(40);
 
 /// The raw statements of a store, sent by the same client library.
 pub(crate) trait Raw: Send + Sync + 'static {
+    /// What they are.
+    const WHAT: &str;
     /// Whether they work on the store's own data; if not, on some beside it.
     const SHARES_DATA: bool;
     /// Records the messages of these numbers.
@@ -33,6 +35,10 @@ pub(crate) trait Raw: Send + Sync + 'static {
     fn confirm(&self, numbers: Vec<u64>) -> impl Future<Output = ()> + Send;
     /// Leases up to so many entries and settles them as delivered.
     fn lease_and_settle(&self, limit: usize) -> impl Future<Output = usize> + Send;
+    /// For how many seconds the server has worked so far, if it says so.
+    fn worked(&self) -> impl Future<Output = Option<f64>> + Send {
+        std::future::ready(None)
+    }
 }
 
 /// What is asked of a store, in items a second, and for one of its raw statement.
@@ -42,6 +48,8 @@ pub(crate) struct Budgets {
     pub(crate) confirms: Budget,
     pub(crate) lease_and_settle: Budget,
     pub(crate) of_raw: Budget,
+    /// For one of what the server could do, were it never idle.
+    pub(crate) of_server: Budget,
 }
 
 pub(crate) struct Bench<S, R> {
@@ -190,11 +198,13 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
                 for raw in self.in_turn() {
                     let numbers = self.numbers(count);
                     sleep(REST).await;
-                    let figures = self.record(&numbers, size, raw.clone()).await;
-                    record.add(raw.is_some(), figures);
+                    let worked = self.raw.worked().await;
+                    let items = self.record(&numbers, size, raw.clone()).await;
+                    record.add(raw.is_some(), items, self.share(worked, count, items).await);
                     sleep(REST).await;
-                    let figures = self.confirm(&numbers, size, raw.clone()).await;
-                    confirm.add(raw.is_some(), figures);
+                    let worked = self.raw.worked().await;
+                    let items = self.confirm(&numbers, size, raw.clone()).await;
+                    confirm.add(raw.is_some(), items, self.share(worked, count, items).await);
                 }
             }
             self.rows(pending, "records", size, &record, Budget::None, table);
@@ -212,14 +222,21 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
                     let data = raw.clone().filter(|_| !R::SHARES_DATA);
                     self.queue(size.calls * size.batch, data.clone()).await;
                     sleep(REST).await;
-                    let figures = self.lease_and_settle(size, raw.clone()).await;
-                    turns.add(raw.is_some(), figures);
+                    let worked = self.raw.worked().await;
+                    let items = self.lease_and_settle(size, raw.clone()).await;
+                    let count = size.calls * size.batch;
+                    turns.add(raw.is_some(), items, self.share(worked, count, items).await);
                     self.drain(data).await;
                 }
             }
             let budget = self.budgets.lease_and_settle;
             self.rows(pending, "leases and settlements", size, &turns, budget, table);
         }
+    }
+
+    /// The share of its time that the server worked, in a turn of so many items.
+    async fn share(&self, before: Option<f64>, count: usize, items: f64) -> Option<f64> {
+        Some((self.raw.worked().await? - before?) * items / count as f64)
     }
 
     fn in_turn(&self) -> Vec<Option<Arc<R>>> {
@@ -259,25 +276,38 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         let name = self.name;
         let what = format!("{name}, {operation}, {callers} x {batch} of {pending}");
         table.varying(&what, "/s", turns.items(), budget);
-        table.varying("   for one of the raw statement's", "", turns.share(), self.budgets.of_raw);
+        let what = format!("   for one of {}", R::WHAT);
+        table.varying(&what, "", turns.share(), self.budgets.of_raw);
+        if let Some(share) = turns.share_of_server() {
+            let what = "   for one of what the server could do";
+            table.varying(what, "", share, self.budgets.of_server);
+        }
     }
 }
 
 /// What the store, and its raw statement, did in a second of each turn.
 #[derive(Debug, Default)]
-struct Turns([Vec<f64>; 2]);
+struct Turns {
+    items: [Vec<f64>; 2],
+    of_server: Vec<f64>,
+}
 
 impl Turns {
-    fn add(&mut self, raw: bool, items: f64) {
-        self.0[usize::from(raw)].push(items);
+    fn add(&mut self, is_raw: bool, items: f64, of_server: Option<f64>) {
+        self.items[usize::from(is_raw)].push(items);
+        self.of_server.extend(of_server.filter(|_| !is_raw));
     }
 
     fn items(&self) -> Spread {
-        spread(self.0[0].clone())
+        spread(self.items[0].clone())
     }
 
     fn share(&self) -> Spread {
-        let [store, raw] = &self.0;
+        let [store, raw] = &self.items;
         spread(store.iter().zip(raw).map(|(ours, raw)| ours / raw).collect())
+    }
+
+    fn share_of_server(&self) -> Option<Spread> {
+        (!self.of_server.is_empty()).then(|| spread(self.of_server.clone()))
     }
 }

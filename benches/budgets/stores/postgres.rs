@@ -35,6 +35,7 @@ const CLIENTS: usize = 16;
 const BUDGETS: Budgets = Budgets {
     confirms: Budget::None,
     lease_and_settle: Budget::AtLeast(20_000.0),
+    of_server: Budget::None,
     of_raw: Budget::AtLeast(0.8),
 };
 
@@ -145,6 +146,7 @@ impl RawStatements {
 }
 
 impl Raw for RawStatements {
+    const WHAT: &str = "its statements', sent raw";
     const SHARES_DATA: bool = true;
 
     async fn record(&self, numbers: Vec<u64>) {

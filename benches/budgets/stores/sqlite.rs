@@ -21,6 +21,7 @@ use crate::{
 const BUDGETS: Budgets = Budgets {
     confirms: Budget::AtLeast(5_000.0),
     lease_and_settle: Budget::None,
+    of_server: Budget::None,
     of_raw: Budget::None,
 };
 
@@ -78,6 +79,7 @@ impl RawStatements {
 }
 
 impl Raw for RawStatements {
+    const WHAT: &str = "the statements' in a transaction";
     const SHARES_DATA: bool = false;
 
     async fn record(&self, numbers: Vec<u64>) {
