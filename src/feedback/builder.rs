@@ -444,6 +444,8 @@ impl MessageFeedbackBuilder {
             deferred: DeferredQueue::new(self.settings.max_deferred),
             waiting: WaitingSet::new(self.settings.max_waiting),
             statuses: Striped::default(),
+            recording: Arc::default(),
+            confirming: Arc::default(),
             early: EarlyStatuses::new(self.settings.max_waiting),
             #[cfg(feature = "axum")]
             senders: Recent::new(self.settings.max_waiting),

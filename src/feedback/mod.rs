@@ -10,6 +10,7 @@ mod deferred;
 mod dispatcher;
 mod early_statuses;
 mod error;
+mod gather;
 mod handle;
 mod health;
 mod import;

@@ -38,7 +38,7 @@ impl PendingRecord {
         if self.shared.defers_at_once() {
             return self.defer(false);
         }
-        let recorded = self.shared.store.record(std::slice::from_ref(message));
+        let recorded = self.shared.record_together(message.clone());
         let span = debug_span!("record_message", sid = %message.sid, account = %message.account);
         let recorded = self.shared.within_bound(recorded).instrument(span).await;
         match self.shared.noted(recorded).and_then(single) {
@@ -89,7 +89,7 @@ impl PendingConfirms {
             return self.defer();
         }
         let span = debug_span!("confirm_action");
-        let confirmed = self.shared.store.confirm(targets);
+        let confirmed = self.shared.confirm_together(targets.clone());
         let confirmed = self.shared.within_bound(confirmed).instrument(span).await;
         match self.shared.noted(confirmed) {
             Ok(outcomes) if outcomes.len() == targets.len() => {

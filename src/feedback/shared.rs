@@ -20,6 +20,7 @@ use super::{
     confirmation::{Confirmation, Refusal},
     deferred::{Deferred, DeferredQueue},
     early_statuses::EarlyStatuses,
+    gather::Gather,
     recent::{Recent, Untagged},
     segments::Segments,
     settings::Settings,
@@ -62,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) sends: Striped<SendCounters>,
     pub(crate) confirms: Striped<ConfirmCounters>,
     pub(super) statuses: Striped<StatusCounters>,
+    pub(super) recording: Arc<Gather<TrackedMessage, RecordOutcome>>,
+    pub(super) confirming: Arc<Gather<ConfirmTarget, ConfirmOutcome>>,
     pub(super) deferred: DeferredQueue,
     pub(super) waiting: WaitingSet,
     pub(super) early: EarlyStatuses,
@@ -200,6 +203,32 @@ impl Shared {
 
     pub(crate) fn by_id(&self, keys: CorrelationKeys) -> ConfirmTarget {
         ConfirmTarget::Id { keys, resends: self.settings.resends }
+    }
+
+    /// Records a message, together with others if the store is busy.
+    pub(super) async fn record_together(
+        &self,
+        message: TrackedMessage,
+    ) -> Result<Vec<RecordOutcome>, StoreError> {
+        let (store, bound) = (self.store.clone(), self.settings.store_timeout);
+        let operation = move |messages: Vec<TrackedMessage>| {
+            let store = store.clone();
+            async move { within(bound, store.record(&messages)).await }
+        };
+        self.recording.ask(vec![message], operation).await
+    }
+
+    /// Confirms what one answer confirms, together with others if the store is busy.
+    pub(super) async fn confirm_together(
+        &self,
+        targets: Vec<ConfirmTarget>,
+    ) -> Result<Vec<ConfirmOutcome>, StoreError> {
+        let (store, bound) = (self.store.clone(), self.settings.store_timeout);
+        let operation = move |targets: Vec<ConfirmTarget>| {
+            let store = store.clone();
+            async move { within(bound, store.confirm(&targets)).await }
+        };
+        self.confirming.ask(targets, operation).await
     }
 
     /// Confirms `target` if the store does it without waiting.
@@ -385,26 +414,33 @@ impl Shared {
         self.within(patience.max(store_timeout), operation).await
     }
 
-    /// An answer that is there at once costs no timer, and without a runtime
-    /// there is none.
     async fn within<T>(
         &self,
         bound: Duration,
         operation: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let mut operation = pin!(operation);
-        let first = poll_fn(|cx| Poll::Ready(operation.as_mut().poll(cx))).await;
-        let result = match first {
-            Poll::Ready(result) => result,
-            Poll::Pending if Handle::try_current().is_err() => operation.await,
-            Poll::Pending => time::timeout(bound, operation)
-                .await
-                .unwrap_or_else(|_| Err(StoreError::timed_out())),
-        };
+        let result = within(bound, operation).await;
         if result.is_err() {
             self.confirms.store_errors.increment();
         }
         result
+    }
+}
+
+/// An answer that is there at once costs no timer, and without a runtime
+/// there is none.
+async fn within<T>(
+    bound: Duration,
+    operation: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut operation = pin!(operation);
+    let first = poll_fn(|cx| Poll::Ready(operation.as_mut().poll(cx))).await;
+    match first {
+        Poll::Ready(result) => result,
+        Poll::Pending if Handle::try_current().is_err() => operation.await,
+        Poll::Pending => {
+            time::timeout(bound, operation).await.unwrap_or_else(|_| Err(StoreError::timed_out()))
+        }
     }
 }
 

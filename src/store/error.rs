@@ -1,14 +1,14 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 /// A store that could not answer: it is unreachable, slow, or broken.
 ///
 /// Whether the operation took place is unknown; every operation is safe to
 /// repeat. A store's author wraps the driver's error, which must not hold ids
 /// or keys.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StoreError {
     kind: Kind,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ enum Kind {
 impl StoreError {
     /// The store failed with `source`.
     pub fn new(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { kind: Kind::Failed, source: Some(source.into()) }
+        Self { kind: Kind::Failed, source: Some(Arc::from(source.into())) }
     }
 
     pub(crate) fn timed_out() -> Self {
