@@ -24,9 +24,15 @@ use crate::{
 const MESSAGES: usize = 10_000;
 const TURNS: usize = 11;
 
-/// What the dispatcher delivers, for what the loop does; and how many connections each POST
-/// of the dispatcher needed.
-pub(crate) async fn share(concurrency: usize) -> (Spread, f64) {
+pub(crate) struct Drained {
+    /// What the dispatcher delivers, for what the loop does.
+    pub(crate) share: Spread,
+    pub(crate) posts_per_second: Spread,
+    /// How many connections each POST of the dispatcher needed.
+    pub(crate) connections: f64,
+}
+
+pub(crate) async fn measure(concurrency: usize) -> Drained {
     let twilio = Twilio::start(Pace::After(Duration::ZERO)).await;
     let feedback = MessageFeedback::builder()
         .credentials(Credentials::auth_token(AC, "token").expect("credentials"))
@@ -48,8 +54,11 @@ pub(crate) async fn share(concurrency: usize) -> (Spread, f64) {
     })
     .await;
     feedback.shutdown(Duration::from_secs(5)).await;
-    let shares = figures.iter().map(|[bare, ours]| ours / bare).collect();
-    (spread(shares), connections as f64 / (TURNS * MESSAGES) as f64)
+    Drained {
+        share: spread(figures.iter().map(|[bare, ours]| ours / bare).collect()),
+        posts_per_second: spread(figures.iter().map(|[_, ours]| *ours).collect()),
+        connections: connections as f64 / (TURNS * MESSAGES) as f64,
+    }
 }
 
 async fn ours_drains(feedback: &MessageFeedback, twilio: &Twilio, first: usize) -> f64 {

@@ -156,10 +156,12 @@ async fn route_rows(table: &mut Table) {
 
 async fn drain_rows(table: &mut Table) {
     for concurrency in [8, 64] {
-        let (share, connections) = drain::share(concurrency).await;
+        let drained = drain::measure(concurrency).await;
         let what = format!("draining, {concurrency} at once, for a bare loop of the client");
-        table.varying(&what, "", share, Budget::AtLeast(0.9));
-        table.exact("   connections a POST", "", connections, Budget::None);
+        table.varying(&what, "", drained.share, Budget::AtLeast(0.9));
+        let what = format!("   POSTs a second, {concurrency} at once");
+        table.varying(&what, "", drained.posts_per_second, Budget::None);
+        table.exact("   connections a POST", "", drained.connections, Budget::None);
     }
 }
 

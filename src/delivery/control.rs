@@ -32,8 +32,8 @@ counters! {
     struct DeliveryCounters;
     /// Feedback calls that were made.
     calls,
-    /// Connections that the default transport opened for them; zero with another
-    /// transport.
+    /// Connections that the default transport opened, those of a preflight included; zero
+    /// with another transport.
     connections,
     /// Feedback that Twilio took.
     delivered,

@@ -33,6 +33,9 @@ pub mod durable_stores {}
 #[doc = include_str!("operating.md")]
 pub mod operating {}
 
+#[doc = include_str!("scale.md")]
+pub mod scale {}
+
 #[doc = include_str!("security.md")]
 pub mod security {}
 

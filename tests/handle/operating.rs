@@ -35,7 +35,10 @@ async fn a_preflight_tells_which_credentials_may_post_and_changes_nothing() {
     expected.sort_by_key(|(account, _)| *account);
     assert_eq!(found, expected);
     assert!(world.twilio.messages().is_empty() && world.twilio.confirmed().is_empty());
-    assert_eq!(world.feedback.stats().delivery, Default::default());
+    let mut delivery = world.feedback.stats().delivery;
+    assert!((1..=2).contains(&delivery.connections));
+    delivery.connections = 0;
+    assert_eq!(delivery, Default::default());
     assert_eq!(world.feedback.health().await.open_circuits, 0);
 }
 
