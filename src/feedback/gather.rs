@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
 };
@@ -39,7 +40,7 @@ impl<I, O> Default for Gather<I, O> {
 
 impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
     /// Has `operation` answer for `items`, perhaps together with others' items. It goes on
-    /// when the caller does not wait for it any more.
+    /// when the caller waits no more, if anybody else does.
     pub(super) async fn ask<Op, Fut>(
         self: &Arc<Self>,
         items: Vec<I>,
@@ -85,15 +86,26 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
                 answers.push((group.items.len(), group.answer));
                 items.append(&mut group.items);
             }
-            let result = operation(items).await.map(Vec::into_iter);
-            match result {
-                Ok(mut outcomes) => {
+            let mut operation = pin!(operation(items));
+            let result = poll_fn(|cx| {
+                if let Poll::Ready(result) = operation.as_mut().poll(cx) {
+                    return Poll::Ready(Some(result));
+                }
+                // What nobody waits for is given up, as a future is that is dropped.
+                let mut answers = answers.iter_mut();
+                let nobody = answers.all(|(_, answer)| answer.poll_closed(cx).is_ready());
+                if nobody { Poll::Ready(None) } else { Poll::Pending }
+            });
+            match result.await {
+                None => {}
+                Some(Ok(outcomes)) => {
+                    let mut outcomes = outcomes.into_iter();
                     for (count, answer) in answers {
                         // Whoever asked may have stopped waiting.
                         let _ = answer.send(Ok(outcomes.by_ref().take(count).collect()));
                     }
                 }
-                Err(error) => {
+                Some(Err(error)) => {
                     for (_, answer) in answers {
                         let _ = answer.send(Err(error.clone()));
                     }
@@ -106,6 +118,7 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
     /// What is asked together next; if it is nothing, the operation has ended.
     fn next(&self) -> Option<Vec<Group<I, O>>> {
         let mut state = self.state();
+        state.waiting.retain(|group| !group.answer.is_closed());
         if state.waiting.is_empty() {
             state.operations -= 1;
             return None;
@@ -264,7 +277,7 @@ mod tests {
         second.abort();
         store.permits.add_permits(100);
         assert_eq!(third.await.unwrap().unwrap(), [62]);
-        assert_eq!(store.operations().last(), Some(&vec![3, 30, 31]));
+        assert_eq!(store.operations().last(), Some(&vec![3, 31]));
     }
 
     #[tokio::test]

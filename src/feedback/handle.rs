@@ -135,6 +135,9 @@ impl MessageFeedback {
     }
 
     pub(crate) async fn confirm_target(&self, target: ConfirmTarget) -> Confirmation {
+        if let Some(confirmation) = self.shared().confirm_at_once(&target) {
+            return confirmation;
+        }
         let confirms = PendingConfirms::new(self.shared().clone(), vec![target]);
         // One target has one answer.
         confirms.run().await.pop().unwrap_or(Confirmation::Unknown)

@@ -33,7 +33,14 @@ impl PendingRecord {
     }
 
     /// Records it, within the bound on store operations.
-    pub(crate) async fn run(mut self) -> Recorded {
+    pub(crate) async fn run(self) -> Recorded {
+        match self.run_at_once() {
+            Ok(recorded) => recorded,
+            Err(pending) => pending.wait().await,
+        }
+    }
+
+    async fn wait(mut self) -> Recorded {
         let Some(message) = &self.message else { return Recorded::AlreadyRecorded };
         if self.shared.defers_at_once() {
             return self.defer(false);
