@@ -23,6 +23,8 @@ pub(super) struct Lane {
     pub(super) has_more: bool,
     /// How long its last calls took, about.
     call_takes: Option<Duration>,
+    /// When the last one ended, or the first one began.
+    went_on_at: Timestamp,
     /// How many calls at once, a fraction for the growth.
     window: f64,
     max_window: f64,
@@ -64,6 +66,7 @@ impl Lane {
             queue: VecDeque::new(),
             has_more: false,
             call_takes: None,
+            went_on_at: Timestamp::from_millis(0),
             window: max_window,
             max_window,
             throttles: 0,
@@ -91,26 +94,28 @@ impl Lane {
         if self.is_stopped(now) {
             return self.free(now);
         }
-        let most = (self.window as usize).saturating_add(self.ahead());
+        let most = (self.window as usize).saturating_add(self.ahead(now));
         most.saturating_sub(self.in_flight + self.queue.len())
     }
 
     /// How many entries wait in the queue at most: as many as its calls carry in a moment,
     /// because other processes might carry them meanwhile.
-    fn ahead(&self) -> usize {
+    fn ahead(&self, now: Timestamp) -> usize {
         const MOMENT: Duration = Duration::from_millis(100);
         const MOST: f64 = 64.0;
         match self.call_takes {
-            Some(takes) if self.window >= self.max_window => {
-                let rounds = MOMENT.as_secs_f64() / takes.as_secs_f64();
+            Some(took) if self.window >= self.max_window => {
+                // Calls that hang have not ended, and count.
+                let hangs = if self.in_flight > 0 { now.since(self.went_on_at) } else { took };
+                let rounds = MOMENT.as_secs_f64() / took.max(hangs).as_secs_f64();
                 (rounds * self.window).min(MOST) as usize
             }
             _ => 0,
         }
     }
 
-    pub(super) fn runs_low(&self) -> bool {
-        self.has_more && self.queue.len() <= self.ahead() / 2
+    pub(super) fn runs_low(&self, now: Timestamp) -> bool {
+        self.has_more && self.queue.len() <= self.ahead(now) / 2
     }
 
     /// Until when the entry waits that was queued first.
@@ -118,7 +123,16 @@ impl Lane {
         self.queue.front().map(|held| held.begins_by)
     }
 
-    pub(super) fn call_took(&mut self, duration: Duration) {
+    pub(super) fn call_began(&mut self, now: Timestamp) {
+        if self.in_flight == 0 {
+            self.went_on_at = now;
+        }
+        self.in_flight += 1;
+    }
+
+    pub(super) fn call_ended(&mut self, duration: Duration, now: Timestamp) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.went_on_at = now;
         let before = self.call_takes.unwrap_or(duration);
         self.call_takes = Some((before * 7 + duration) / 8);
     }
@@ -141,10 +155,12 @@ impl Lane {
         self.paused_until.max(probe_at).filter(|at| *at > now)
     }
 
-    /// Nothing is known of it that an unknown account would not be given.
+    /// Nothing is under way, and nothing is known of it that an unknown account would not
+    /// be given.
     pub(super) fn is_idle(&self, now: Timestamp) -> bool {
         self.in_flight == 0
             && self.queue.is_empty()
+            && !self.has_more
             && self.window >= self.max_window
             && matches!(self.circuit, Circuit::Closed)
             && self.opens_at(now).is_none()

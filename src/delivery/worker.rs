@@ -228,7 +228,7 @@ impl Worker {
             }
             let Some(held) = lane.queue.pop_front() else { return };
             self.queued -= 1;
-            self.call(held);
+            self.call(held, now);
         }
         if let Some(lane) = self.lanes.get_mut(&account) {
             if is_paused || lane.is_stopped(now) {
@@ -262,7 +262,7 @@ impl Worker {
         control.is_paused() || (control.modes.get() != Mode::On && !control.modes.any_on())
     }
 
-    fn call(&mut self, mut held: Held) {
+    fn call(&mut self, mut held: Held, now: Timestamp) {
         let delivery = &self.delivery;
         held.began = Some(Instant::now());
         let entry = &held.entry;
@@ -272,7 +272,7 @@ impl Worker {
             return;
         }
         let lane = lane(&mut self.lanes, entry.account, delivery.max_in_flight);
-        lane.in_flight += 1;
+        lane.call_began(now);
         let request = call_request(
             &delivery.origins,
             &delivery.credentials,
@@ -305,10 +305,8 @@ impl Worker {
         let now = self.delivery.clock.now();
         let decision = result.decide(entry, &self.delivery.retry, now);
         let lane = lane(&mut self.lanes, entry.account, self.delivery.max_in_flight);
-        lane.in_flight = lane.in_flight.saturating_sub(1);
-        if let Some(began) = held.began {
-            lane.call_took(began.elapsed());
-        }
+        let took = held.began.map_or(self.delivery.call_timeout, |began| began.elapsed());
+        lane.call_ended(took, now);
         match decision.effect {
             Effect::Accepted => {
                 if lane.accepted(now) {
@@ -343,7 +341,7 @@ impl Worker {
         let account = entry.account;
         self.unsettled.push(held, decision.attempts, decision.settled_as);
         self.go_on(account, now);
-        self.runs_low |= self.lanes.get(&account).is_some_and(Lane::runs_low);
+        self.runs_low |= self.lanes.get(&account).is_some_and(|lane| lane.runs_low(now));
     }
 
     fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {

@@ -22,23 +22,23 @@ use crate::support::{
 
 /// A Twilio that answers as many calls as it is told to, and counts.
 #[derive(Clone)]
-struct Turnstile {
+pub(crate) struct Turnstile {
     inside: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
-    permits: Arc<Semaphore>,
+    pub(crate) permits: Arc<Semaphore>,
 }
 
 impl Turnstile {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let permits = Arc::new(Semaphore::new(0));
         Self { inside: Arc::default(), most: Arc::default(), permits }
     }
 
-    fn inside(&self) -> usize {
+    pub(crate) fn inside(&self) -> usize {
         self.inside.load(SeqCst)
     }
 
-    fn transport(
+    pub(crate) fn transport(
         &self,
     ) -> impl Service<
         Request<FeedbackBody>,

@@ -1,6 +1,7 @@
 //! Delivery, from a confirm to what Twilio receives, over a real socket.
 
 mod answers;
+mod batches;
 mod circuit;
 mod concurrency;
 mod failing_store;
