@@ -9,7 +9,7 @@ pub(crate) const RETENTION: Duration = Duration::from_secs(60 * 60);
 /// How long the stores keep what was delivered: their default.
 const LEDGER: f64 = 24.0 * 60.0 * 60.0;
 /// How many people do what the message asks.
-const CONVERSION: f64 = 0.7;
+pub(crate) const CONVERSION: f64 = 0.7;
 /// Half of them take 25 s at most; two thirds take from a third of that to the threefold.
 const MEDIAN: f64 = 25.0;
 const SPREAD: f64 = 1.1;
@@ -74,10 +74,6 @@ impl Day {
 
     pub(crate) fn busiest(&self) -> f64 {
         self.sends.iter().copied().fold(0.0, f64::max)
-    }
-
-    pub(crate) fn conversion(&self) -> f64 {
-        CONVERSION
     }
 
     /// The day with so many servers, each of which has its share of the people.

@@ -50,7 +50,7 @@ fn main() -> ExitCode {
             row(store, count, &day.run(store, count));
         }
     }
-    let cores = day.busiest() * costs.process_seconds(day.conversion()) / BUSIEST;
+    let cores = day.busiest() * costs.process_seconds(day::CONVERSION) / BUSIEST;
     println!("\nprocesses: {cores:.1} cores in all at the busiest second, at {BUSIEST} of each");
     let pending = day.busiest() * day::RETENTION.as_secs_f64();
     println!(

@@ -8,6 +8,9 @@ use crate::twilio::{AccountSid, MessageSid};
 /// The end of the two keys that count.
 static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"sid\""));
 
+/// How an escape begins that may be of a letter of them.
+static ESCAPED: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br"\u00"));
+
 /// Reads the SIDs of a Message resource as Twilio writes it, without a look at what stands
 /// around them. `None` for what is written otherwise, which `serde_json` reads.
 ///
@@ -16,6 +19,11 @@ static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"sid\""));
 /// second `{` is the object's own. What is no JSON may pass: the SID in it is one.
 pub(super) fn scan(body: &[u8]) -> Option<Fields> {
     let own = body.strip_prefix(b"{")?;
+    // Nobody escapes plain letters, but who does may mean a key.
+    let mut escapes = ESCAPED.find_iter(own);
+    if escapes.any(|at| matches!(own.get(at + 4), Some(b'5'..=b'7'))) {
+        return None;
+    }
     let mut fields = Fields::default();
     let (mut has_sid, mut has_account) = (false, false);
     let mut rest = own;
@@ -114,6 +122,16 @@ mod tests {
             let read = sids(scan(body.as_bytes()));
             prop_assert!(read.is_none() || read == oracle(body.as_bytes()), "{body}");
         }
+    }
+
+    #[test]
+    fn a_key_that_is_escaped_is_for_serde() {
+        for key in ["\\u0073id", "account\\u005fsid", "accoun\\u0074_sid"] {
+            let body = format!(r#"{{"sid": "{SM}", "account_sid": "{AC}", "{key}": 0}}"#);
+            assert_eq!(sids(scan(body.as_bytes())), None);
+        }
+        let body = format!(r#"{{"body": "\u00e9t\u00e9 \u043a\u043e\u0434", "sid": "{SM}"}}"#);
+        assert_eq!(sids(scan(body.as_bytes())), Some((SM.parse().ok(), None)));
     }
 
     #[test]
