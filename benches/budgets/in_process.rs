@@ -160,6 +160,7 @@ fn side(layered: bool) -> &'static str {
 pub(crate) fn part(path: &str, asked: &str) {
     let path = Path::ALL.into_iter().find(|known| known.name() == path).expect("a path");
     let mut subject = Subject::new(PENDING_UNDER_VALGRIND);
+    callgrind::ready();
     subject.turn(path, asked == side(true), &mut |calls| counted_by_callgrind(calls));
 }
 

@@ -181,6 +181,7 @@ pub(crate) fn part(arguments: &[&str]) {
     }
     let operation = Operation::ALL.into_iter().find(|known| known.name() == *what);
     let filled = Filled::new(pending);
+    callgrind::ready();
     filled.measure(operation.expect("an operation"), |calls| counted_by_callgrind(calls));
 }
 
