@@ -88,13 +88,12 @@ impl<I: Send + 'static, O: Send + 'static> Gather<I, O> {
             }
             let mut operation = pin!(operation(items));
             let result = poll_fn(|cx| {
-                if let Poll::Ready(result) = operation.as_mut().poll(cx) {
-                    return Poll::Ready(Some(result));
-                }
                 // What nobody waits for is given up, as a future is that is dropped.
                 let mut answers = answers.iter_mut();
-                let nobody = answers.all(|(_, answer)| answer.poll_closed(cx).is_ready());
-                if nobody { Poll::Ready(None) } else { Poll::Pending }
+                if answers.all(|(_, answer)| answer.poll_closed(cx).is_ready()) {
+                    return Poll::Ready(None);
+                }
+                operation.as_mut().poll(cx).map(Some)
             });
             match result.await {
                 None => {}
