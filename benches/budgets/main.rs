@@ -1,7 +1,7 @@
 //! Each budget of the crate beside its figure, measured in one run.
 //!
 //! ```console
-//! cargo bench --bench budgets                # all of it, some forty minutes
+//! cargo bench --bench budgets                # all of it, some 25 minutes
 //! cargo bench --bench budgets -- routes      # one part, of those that PARTS names
 //! cargo bench --bench budgets -- --quick     # with fewer messages
 //! ```

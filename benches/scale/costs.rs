@@ -56,14 +56,14 @@ impl Costs {
             bytes: of(&format!("{name}, bytes a pending message, of 1000000"), bytes),
         };
         // Two processors share these with a server of Twilio's and the clients.
-        let posts = of("   POSTs a second, 64 at once", 30_000.0);
+        let posts = of("   POSTs a second, 64 at once", 52_000.0);
         Self {
-            send: of("a tracked send, 100 thousand pending: time", 3_300.0) / 1e9,
-            confirm: of("a confirm, in process: time", 2_400.0) / 1e9,
+            send: of("a tracked send, 100 thousand pending: time", 2_800.0) / 1e9,
+            confirm: of("a confirm, in process: time", 1_700.0) / 1e9,
             delivery: 2.0 / posts,
             memory_bytes: of("bytes of the heap a pending message, of 10000000", 79.0),
-            postgres: store("PostgreSQL", [31_800.0, 18_700.0, 20_500.0, 231.0]),
-            redis: store("Redis", [10_100.0, 14_000.0, 6_600.0, 83.0]),
+            postgres: store("PostgreSQL", [33_000.0, 26_000.0, 37_000.0, 227.0]),
+            redis: store("Redis", [11_000.0, 15_000.0, 11_000.0, 82.0]),
         }
     }
 
