@@ -36,9 +36,11 @@ impl Unsettled {
     }
 
     /// For others, or for later; no attempt is spent.
-    pub(super) fn give_back(&mut self, held: Held) {
-        let attempts = held.entry.attempts;
-        self.push(held, attempts, SettledAs::Retry(Duration::ZERO));
+    pub(super) fn give_back(&mut self, held: impl IntoIterator<Item = Held>) {
+        for held in held {
+            let attempts = held.entry.attempts;
+            self.push(held, attempts, SettledAs::Retry(Duration::ZERO));
+        }
     }
 
     pub(super) fn settlements(&self) -> &[Settlement] {

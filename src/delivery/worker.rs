@@ -51,8 +51,6 @@ pub(crate) struct Worker {
     transport: BoxTransport,
     lanes: BTreeMap<AccountSid, Lane>,
     calls: FuturesUnordered<InFlight>,
-    /// How many entries wait in the accounts' queues.
-    queued: usize,
     /// Decided, and not yet settled in the store.
     unsettled: Unsettled,
     drains: Vec<DrainRequest>,
@@ -110,7 +108,6 @@ impl Worker {
             transport,
             lanes: BTreeMap::new(),
             calls: FuturesUnordered::new(),
-            queued: 0,
             unsettled: Unsettled::default(),
             drains: Vec::new(),
             store_errors: 0,
@@ -169,7 +166,7 @@ impl Worker {
         let request = LeaseRequest {
             accounts: self.lanes.iter().map(|(account, lane)| (*account, lane.room(now))).collect(),
             other_accounts: self.delivery.max_in_flight,
-            limit: MAX_HELD.saturating_sub(self.calls.len() + self.queued),
+            limit: MAX_HELD.saturating_sub(self.calls.len() + self.queued()),
             duration: self.delivery.call_timeout.saturating_add(QUEUEING + SETTLING),
         };
         let lanes_open_at = self.lanes.values().filter_map(|lane| lane.opens_at(now)).min();
@@ -188,7 +185,7 @@ impl Worker {
         let (next_due, more_due) = (answer.next_due, answer.more_due);
         let calls = self.calls.len();
         self.take(answer, &request, now);
-        let nothing_due = self.calls.len() == calls && self.queued == 0;
+        let nothing_due = self.calls.len() == calls && self.queued() == 0;
         // What is due but over an account's bound goes when one of its calls ends.
         let due_at = next_due.map(|due| now + due);
         let next = [due_at, lanes_open_at, poll_at, self.queued_until()];
@@ -208,7 +205,6 @@ impl Worker {
             let (begins_by, until) = (now + QUEUEING, now + request.duration);
             let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
             lane.queue.push_back(Held { entry, begins_by, until, began: None });
-            self.queued += 1;
             self.go_on(account, now);
         }
         for lane in self.lanes.values_mut() {
@@ -227,15 +223,18 @@ impl Worker {
                 break;
             }
             let Some(held) = lane.queue.pop_front() else { return };
-            self.queued -= 1;
             self.call(held, now);
         }
         if let Some(lane) = self.lanes.get_mut(&account) {
             if is_paused || lane.is_stopped(now) {
-                self.queued -= lane.queue.len();
-                lane.queue.drain(..).for_each(|held| self.unsettled.give_back(held));
+                self.unsettled.give_back(lane.queue.drain(..));
             }
         }
+    }
+
+    /// How many entries wait in the accounts' queues.
+    fn queued(&self) -> usize {
+        self.lanes.values().map(|lane| lane.queue.len()).sum()
     }
 
     /// When the first of what is queued has waited for too long.
@@ -245,14 +244,10 @@ impl Worker {
 
     /// Others may have what waits here for too long, or for nothing.
     fn give_back_what_waits(&mut self, is_held_back: bool, now: Timestamp) {
-        if self.queued == 0 {
-            return;
-        }
         for lane in self.lanes.values_mut() {
             let all = is_held_back || lane.is_stopped(now);
             let over = lane.queue.iter().take_while(|held| all || held.begins_by <= now).count();
-            self.queued -= over;
-            lane.queue.drain(..over).for_each(|held| self.unsettled.give_back(held));
+            self.unsettled.give_back(lane.queue.drain(..over));
         }
     }
 
@@ -341,7 +336,8 @@ impl Worker {
         let account = entry.account;
         self.unsettled.push(held, decision.attempts, decision.settled_as);
         self.go_on(account, now);
-        self.runs_low |= self.lanes.get(&account).is_some_and(|lane| lane.runs_low(now));
+        self.runs_low =
+            self.runs_low || self.lanes.get(&account).is_some_and(|lane| lane.runs_low(now));
     }
 
     fn report(&self, entry: &Leased, result: &CallResult, settled_as: SettledAs) {
@@ -460,7 +456,7 @@ impl Worker {
         if self.drains.is_empty() && !abandoned {
             return false;
         }
-        let holds_some = !self.calls.is_empty() || self.queued > 0;
+        let holds_some = !self.calls.is_empty() || self.queued() > 0;
         if !outlook.nothing_due || holds_some || !self.unsettled.is_empty() {
             return false;
         }
@@ -522,13 +518,11 @@ impl Worker {
     /// Gives leases back, so that another process need not wait for their end.
     async fn release(mut self) {
         for lane in self.lanes.values_mut() {
-            lane.queue.drain(..).for_each(|held| self.unsettled.give_back(held));
+            self.unsettled.give_back(lane.queue.drain(..));
         }
         self.take_ended(&mut Context::from_waker(Waker::noop()));
         let calls = mem::take(&mut self.calls);
-        for held in calls.into_iter().filter_map(|mut call| call.take()) {
-            self.unsettled.give_back(held);
-        }
+        self.unsettled.give_back(calls.into_iter().filter_map(|mut call| call.take()));
         if let Err(error) = self.settle().await {
             let error: &(dyn Error + 'static) = &error;
             warn!(error, "leases could not be given back; they run out by themselves");

@@ -2,26 +2,20 @@
 
 use std::time::Duration;
 
-use tower_message_feedback::MessageFeedback;
+use tower_message_feedback::{MessageFeedback, store::FeedbackStore};
 
 use crate::{
     concurrency::Turnstile,
+    failing_store::world,
     support::{
-        CORRELATION_KEY, Op, Site, SwitchStore, World, credentials, eventually, guarded,
+        CORRELATION_KEY, Mode, Op, Site, SwitchStore, World, credentials, eventually, guarded,
         in_process, settle_down,
     },
 };
 
 #[tokio::test]
 async fn many_entries_are_leased_and_settled_together() {
-    let site = Site::new().await;
-    let store = SwitchStore::new(&site.time);
-    let builder = site
-        .builder()
-        .credentials(credentials())
-        .transport(in_process(&site.twilio))
-        .store(store.clone());
-    let world = site.world(builder);
+    let (world, store) = world(Op::Lease, Mode::Works).await;
     world.feedback.pause_delivery();
     for n in 0..800 {
         world.act(&format!("id {n}")).await;
@@ -36,14 +30,7 @@ async fn many_entries_are_leased_and_settled_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dispatcher_that_has_nothing_to_do_asks_for_nothing() {
-    let site = Site::new().await;
-    let store = SwitchStore::new(&site.time);
-    let builder = site
-        .builder()
-        .credentials(credentials())
-        .transport(in_process(&site.twilio))
-        .store(store.clone());
-    let world = site.world(builder);
+    let (world, store) = world(Op::Lease, Mode::Works).await;
     world.act("id").await;
     assert!(world.flush().await.is_empty());
     settle_down().await;
@@ -73,7 +60,7 @@ async fn leased_ahead() -> (World, MessageFeedback, Turnstile, usize) {
         .correlation_key(CORRELATION_KEY)
         .max_in_flight(1)
         .transport(turnstile.transport())
-        .store(store);
+        .store(store.clone());
     let world = site.world(builder);
     // Both have looked and found nothing: only the one that confirms is woken.
     settle_down().await;
@@ -85,8 +72,13 @@ async fn leased_ahead() -> (World, MessageFeedback, Turnstile, usize) {
     turnstile.permits.add_permits(20);
     world.feedback.resume_delivery();
     eventually(|| world.feedback.stats().delivery.calls == 21 && turnstile.inside() == 1).await;
-    // The 20 are settled a little later.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    // The 20 are settled a little later, and then the rest is leased.
+    guarded(async {
+        while store.memory.counts().await.expect("counts").outbox != 31 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
     // The lease holds.
     assert_eq!(guarded(other.flush()).await.outbox, Some(31));
     assert_eq!(world.twilio.confirmed().len(), 0);

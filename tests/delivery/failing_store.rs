@@ -11,7 +11,7 @@ use crate::support::{
 /// Longer than the longest pause after a failure.
 const PAUSE: std::time::Duration = seconds(7);
 
-async fn world(op: Op, mode: Mode) -> (World, SwitchStore) {
+pub(crate) async fn world(op: Op, mode: Mode) -> (World, SwitchStore) {
     let site = Site::new().await;
     let store = SwitchStore::new(&site.time);
     store.set(op, mode);
