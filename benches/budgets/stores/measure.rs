@@ -18,7 +18,8 @@ use tower_message_feedback::store::{
 use super::load::{message, run};
 use crate::{
     numbered::target,
-    table::{Budget, Spread, Table, spread},
+    table::{Budget, Table, spread},
+    turns::in_turns,
 };
 
 const LEASE: Duration = Duration::from_secs(40);
@@ -192,55 +193,51 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
     /// Every operation beside `pending` messages that wait.
     pub(crate) async fn measure(&self, pending: u64, table: &mut Table) {
         for size in [SINGLE, BATCH] {
-            let count = size.calls * size.batch;
-            let (mut record, mut confirm) = (Turns::default(), Turns::default());
-            for _ in 0..TURNS {
-                for raw in self.in_turn() {
-                    let numbers = self.numbers(count);
-                    sleep(REST).await;
-                    let worked = self.raw.worked().await;
-                    let items = self.record(&numbers, size, raw.clone()).await;
-                    record.add(raw.is_some(), items, self.share(worked, count, items).await);
-                    sleep(REST).await;
-                    let worked = self.raw.worked().await;
-                    let items = self.confirm(&numbers, size, raw.clone()).await;
-                    confirm.add(raw.is_some(), items, self.share(worked, count, items).await);
-                }
-            }
-            self.rows(pending, "records", size, &record, Budget::None, table);
+            let turns = in_turns(TURNS, async |is_ours| {
+                let raw = self.raw_unless(is_ours);
+                let numbers = self.numbers(size.calls * size.batch);
+                let record = self.figure(size, self.record(&numbers, size, raw.clone())).await;
+                [record, self.figure(size, self.confirm(&numbers, size, raw)).await]
+            })
+            .await;
+            let of = |which: usize| -> Vec<[Figure; 2]> {
+                turns.iter().map(|turn| turn.map(|both| both[which])).collect()
+            };
+            self.rows(pending, "records", size, &of(0), Budget::None, table);
             let budget = if size.batch == 1 { self.budgets.confirms } else { Budget::None };
-            self.rows(pending, "confirms", size, &confirm, budget, table);
+            self.rows(pending, "confirms", size, &of(1), budget, table);
         }
         self.drain(None).await;
         if let Some(raw) = self.own_data() {
             self.drain(Some(raw)).await;
         }
         for size in [BATCH, LARGE_BATCH] {
-            let mut turns = Turns::default();
-            for _ in 0..TURNS {
-                for raw in self.in_turn() {
-                    let data = raw.clone().filter(|_| !R::SHARES_DATA);
-                    self.queue(size.calls * size.batch, data.clone()).await;
-                    sleep(REST).await;
-                    let worked = self.raw.worked().await;
-                    let items = self.lease_and_settle(size, raw.clone()).await;
-                    let count = size.calls * size.batch;
-                    turns.add(raw.is_some(), items, self.share(worked, count, items).await);
-                    self.drain(data).await;
-                }
-            }
+            let turns = in_turns(TURNS, async |is_ours| {
+                let raw = self.raw_unless(is_ours);
+                let data = raw.clone().filter(|_| !R::SHARES_DATA);
+                self.queue(size.calls * size.batch, data.clone()).await;
+                let figure = self.figure(size, self.lease_and_settle(size, raw)).await;
+                self.drain(data).await;
+                figure
+            })
+            .await;
             let budget = self.budgets.lease_and_settle;
             self.rows(pending, "leases and settlements", size, &turns, budget, table);
         }
     }
 
-    /// The share of its time that the server worked, in a turn of so many items.
-    async fn share(&self, before: Option<f64>, count: usize, items: f64) -> Option<f64> {
-        Some((self.raw.worked().await? - before?) * items / count as f64)
+    /// The figure of a turn, after a rest.
+    async fn figure(&self, size: Size, work: impl Future<Output = f64>) -> Figure {
+        sleep(REST).await;
+        let before = self.raw.worked().await;
+        let items = work.await;
+        let worked = self.raw.worked().await.zip(before).map(|(after, before)| after - before);
+        let seconds = (size.calls * size.batch) as f64 / items;
+        Figure { items, of_server: worked.map(|worked| worked / seconds) }
     }
 
-    fn in_turn(&self) -> Vec<Option<Arc<R>>> {
-        vec![None, Some(self.raw.clone())]
+    fn raw_unless(&self, is_ours: bool) -> Option<Arc<R>> {
+        (!is_ours).then(|| self.raw.clone())
     }
 
     /// The raw statements, if they have data of their own.
@@ -268,46 +265,30 @@ impl<S: FeedbackStore, R: Raw> Bench<S, R> {
         pending: u64,
         operation: &str,
         size: Size,
-        turns: &Turns,
+        turns: &[[Figure; 2]],
         budget: Budget,
         table: &mut Table,
     ) {
         let Size { batch, callers, .. } = size;
         let name = self.name;
         let what = format!("{name}, {operation}, {callers} x {batch} of {pending}");
-        table.varying(&what, "/s", turns.items(), budget);
+        let of = |figure: fn(&[Figure; 2]) -> f64| spread(turns.iter().map(figure).collect());
+        table.varying(&what, "/s", of(|[_, ours]| ours.items), budget);
         let what = format!("   for one of {}", R::WHAT);
-        table.varying(&what, "", turns.share(), self.budgets.of_raw);
-        if let Some(share) = turns.share_of_server() {
+        table.varying(&what, "", of(|[raw, ours]| ours.items / raw.items), self.budgets.of_raw);
+        let of_server: Vec<f64> = turns.iter().filter_map(|[_, ours]| ours.of_server).collect();
+        if !of_server.is_empty() {
             let what = "   for one of what the server could do";
-            table.varying(what, "", share, self.budgets.of_server);
+            table.varying(what, "", spread(of_server), self.budgets.of_server);
         }
     }
 }
 
-/// What the store, and its raw statement, did in a second of each turn.
-#[derive(Debug, Default)]
-struct Turns {
-    items: [Vec<f64>; 2],
-    of_server: Vec<f64>,
-}
-
-impl Turns {
-    fn add(&mut self, is_raw: bool, items: f64, of_server: Option<f64>) {
-        self.items[usize::from(is_raw)].push(items);
-        self.of_server.extend(of_server.filter(|_| !is_raw));
-    }
-
-    fn items(&self) -> Spread {
-        spread(self.items[0].clone())
-    }
-
-    fn share(&self) -> Spread {
-        let [store, raw] = &self.items;
-        spread(store.iter().zip(raw).map(|(ours, raw)| ours / raw).collect())
-    }
-
-    fn share_of_server(&self) -> Option<Spread> {
-        (!self.of_server.is_empty()).then(|| spread(self.of_server.clone()))
-    }
+/// What a turn showed.
+#[derive(Debug, Clone, Copy)]
+struct Figure {
+    /// In a second.
+    items: f64,
+    /// The share of its time that the server worked, if it says so.
+    of_server: Option<f64>,
 }
