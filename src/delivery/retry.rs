@@ -136,12 +136,22 @@ pub(crate) fn store_backoff(failures: u32) -> Duration {
 
 /// A random time from zero to `bound`.
 pub(super) fn jitter(bound: Duration) -> Duration {
-    let mut random = [0; 4];
     // Without random numbers all wait the longest.
-    match getrandom::getrandom(&mut random) {
-        Ok(()) => bound.mul_f64(f64::from(u32::from_ne_bytes(random)) / f64::from(u32::MAX)),
-        Err(_) => bound,
-    }
+    bound.mul_f64(f64::from(random().unwrap_or(u32::MAX)) / f64::from(u32::MAX))
+}
+
+#[cfg(not(feature = "test-util"))]
+fn random() -> Option<u32> {
+    let mut random = [0; 4];
+    getrandom::getrandom(&mut random).ok()?;
+    Some(u32::from_ne_bytes(random))
+}
+
+/// From a generator that a test may seed, so that a simulation can be repeated.
+#[cfg(feature = "test-util")]
+#[allow(clippy::unnecessary_wraps, reason = "the system's generator may fail")]
+fn random() -> Option<u32> {
+    Some(fastrand::u32(..))
 }
 
 #[cfg(test)]
