@@ -135,6 +135,9 @@ mod tests {
         assert_eq!(read("7"), Some(Duration::from_secs(7)));
         assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::from_secs(10)));
         assert_eq!(read("Sun, 06 Nov 1994 08:49:07 GMT"), Some(Duration::ZERO));
+        // The last minute of 2016 had 61 seconds, which no clock of milliseconds shows.
+        let leap = Duration::from_secs(1_483_228_799) - Duration::from_millis(784_111_767_000);
+        assert_eq!(read("Sat, 31 Dec 2016 23:59:60 GMT"), Some(leap));
         assert_eq!(read("soon"), None);
         assert_eq!(read("-1"), None);
     }

@@ -22,5 +22,7 @@ mod tests {
         assert_eq!(parse_send_at("1970-01-01T00:00:01.5Z"), Some(1500));
         assert_eq!(parse_send_at("1970-01-01T00:00:01"), Some(1000));
         assert_eq!(parse_send_at("tomorrow"), None);
+        assert_eq!(parse_send_at("2016-12-31T23:59:60Z"), Some(1_483_228_799_000));
+        assert_eq!(parse_send_at("2016-12-31T23:59:60"), Some(1_483_228_799_000));
     }
 }

@@ -7,6 +7,7 @@ mod confirming;
 mod dead_letters;
 mod deferred;
 mod ending;
+mod extremes;
 mod importing;
 mod logs;
 mod modes;
