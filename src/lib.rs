@@ -98,6 +98,7 @@ pub mod report;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod store;
+mod sync;
 mod twilio;
 
 #[cfg(feature = "test-util")]

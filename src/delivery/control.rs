@@ -1,18 +1,6 @@
 //! What an application's handle and its dispatcher share.
 
-use std::{
-    future::poll_fn,
-    mem,
-    pin::pin,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{
-            AtomicBool, AtomicU8, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    task::Poll,
-};
+use std::{future::poll_fn, mem, pin::pin, task::Poll};
 
 use tokio::sync::{Notify, oneshot};
 
@@ -24,6 +12,13 @@ use super::{
 use crate::{
     AccountSid, BaseUrl,
     counters::{Striped, counters},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
 };
 
 counters! {

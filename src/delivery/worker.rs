@@ -63,7 +63,8 @@ pub(crate) struct Worker {
 
 /// What is confirmed, and what is decided, within this time goes to the store together: a
 /// round trip for each would cost more than the call does.
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration =
+    Duration::from_millis(if cfg!(message_feedback_shuttle) { 0 } else { 2 });
 /// As many settlements wait for no more.
 const SETTLE_BATCH: usize = 32;
 /// Leased in all, whatever the accounts, and so the calls in flight: a bound on sockets.

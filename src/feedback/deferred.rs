@@ -1,11 +1,11 @@
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use tokio::sync::Notify;
 
-use crate::store::{ConfirmTarget, ForgetTarget, TrackedMessage};
+use crate::{
+    store::{ConfirmTarget, ForgetTarget, TrackedMessage},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// What the store would not take in time, in the order it came, bounded.
 #[derive(Debug)]

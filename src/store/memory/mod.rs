@@ -22,13 +22,7 @@ mod shards;
 mod slot;
 mod sources;
 
-use std::{
-    fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::fmt;
 
 pub use self::builder::MemoryStoreBuilder;
 use self::{
@@ -48,7 +42,13 @@ use super::{
     Resends, Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, SettledAs, Settlement,
     StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
 };
-use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
+use crate::{
+    CorrelationKey, CorrelationKeys, MessageSid, Timestamp,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
