@@ -35,7 +35,6 @@ pub(super) struct Messages {
 /// A message that was removed.
 #[derive(Debug)]
 pub(super) struct Removed {
-    pub(super) sid: MessageSid,
     pub(super) progress: Option<Progress>,
 }
 
@@ -165,7 +164,7 @@ impl Messages {
     ) -> Option<Removed> {
         let (at, digits, removed) = self.shards.with(index, |shard| {
             let at = choose(shard)?;
-            let removed = Removed { sid: shard.sid(at), progress: shard.progress(at) };
+            let removed = Removed { progress: shard.progress(at) };
             shard.remove(at);
             Some((at, *shard.digits(at), removed))
         })?;
