@@ -100,7 +100,7 @@ fn each_message_is_there_or_counted_as_gone() {
         sums.expired.fetch_add(at_once(store.expire(100)), Relaxed);
         assert_eq!(check(&store, &sums), queued);
         assert_eq!(at_once(store.counts()).messages, queued as u64);
-        let leased = at_once(store.lease(&LeaseRequest::new(100, Duration::ZERO))).entries;
+        let leased = at_once(store.lease(&LeaseRequest::new(100, Duration::from_secs(1)))).entries;
         let mut sids: Vec<_> = leased.iter().map(|leased| leased.sid).collect();
         sids.sort();
         sids.dedup();

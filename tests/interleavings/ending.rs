@@ -20,16 +20,32 @@ fn nobody_waits_for_a_dispatcher_that_was_dropped() {
         confirm(&feedback, 1);
         let flushing = feedback.clone();
         let flushing = spawn(async move { flushing.flush().await.outbox });
-        let asking = feedback.clone();
-        let asking = spawn(async move { asking.preflight(BaseUrl::default()).await.store });
         let shutting = feedback.clone();
         let shutting = spawn(async move { shutting.shutdown(Duration::MAX).await.outbox });
         dispatcher.abort();
         let _ = block_on(dispatcher);
         assert!(block_on(flushing).expect("no panic").is_some());
-        assert!(block_on(asking).expect("no panic"));
         assert!(block_on(shutting).expect("no panic").is_some());
         assert_eq!(block_on(feedback.health()).dispatcher, DispatcherState::Ended);
+    });
+}
+
+#[test]
+fn a_dispatcher_that_nobody_ran_answers_nobody() {
+    explore(|| {
+        let (feedback, dispatcher, _) = World::pair();
+        let threads = [true, false].map(|is_preflight| {
+            let feedback = feedback.clone();
+            thread::spawn(move || match is_preflight {
+                true => {
+                    let preflight = block_on(feedback.preflight(BaseUrl::default()));
+                    assert!(preflight.store && preflight.accounts.is_empty());
+                }
+                false => assert_eq!(block_on(feedback.flush()).outbox, Some(0)),
+            })
+        });
+        drop(dispatcher);
+        threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
 }
 

@@ -135,7 +135,7 @@ impl FeedbackStore for Slow {
 /// A store that has failed `failures` times before it works.
 fn world(failures: usize) -> World {
     let failures = Arc::new(AtomicUsize::new(failures));
-    World::with(|memory| Slow { memory, failures }, |builder| builder)
+    World::with(|memory| Slow { memory, failures })
 }
 
 /// Drives a future for so many polls at most.

@@ -127,7 +127,7 @@ fn state(store: &MemoryStore) -> String {
     let counts = at_once(store.counts());
     assert_eq!(counts.messages, by_sid.iter().flatten().count() as u64);
     assert_eq!(counts.dead_letters, dead.len() as u64);
-    let due = at_once(store.lease(&LeaseRequest::new(10, Duration::ZERO))).entries;
+    let due = at_once(store.lease(&LeaseRequest::new(10, Duration::from_secs(1)))).entries;
     let mut due: Vec<_> = due.iter().map(|leased| (leased.sid, leased.attempts)).collect();
     due.sort_by_key(|(sid, _)| *sid);
     format!("{by_sid:?} {by_key:?} {dead:?} {counts:?} {due:?}")

@@ -43,7 +43,7 @@ fn of_two_confirms_one_queues() {
         let mut outcomes = <[_; 2]>::from(both(&store, confirm, confirm));
         outcomes.sort_by_key(|outcome| *outcome != ConfirmOutcome::Queued);
         assert_eq!(outcomes, [ConfirmOutcome::Queued, ConfirmOutcome::AlreadyConfirmed]);
-        let leased = at_once(store.lease(&LeaseRequest::new(9, Duration::ZERO)));
+        let leased = at_once(store.lease(&LeaseRequest::new(9, Duration::from_secs(1))));
         assert_eq!(leased.entries.len(), 1);
     });
 }
@@ -88,7 +88,9 @@ fn what_is_forgotten_while_it_is_confirmed_leaves_nothing() {
         let _ = both(&store, confirm, forget);
         let counts = at_once(store.counts());
         assert_eq!((counts.messages, counts.outbox), (0, 0));
-        assert!(at_once(store.lease(&LeaseRequest::new(9, Duration::ZERO))).entries.is_empty());
+        assert!(
+            at_once(store.lease(&LeaseRequest::new(9, Duration::from_secs(1)))).entries.is_empty()
+        );
     });
 }
 
@@ -98,11 +100,13 @@ fn where_there_is_room_for_one_there_is_one() {
         let store = store(1);
         let one = |store: &MemoryStore| at_once(store.record(&[message(1, 1, 2_000)]))[0];
         let other = |store: &MemoryStore| at_once(store.record(&[message(2, 2, 2_000)]))[0];
-        let inserted = RecordOutcome::Inserted;
-        let outcomes = both(&store, one, other);
+        let outcomes = <[_; 2]>::from(both(&store, one, other));
         let counts = at_once(store.counts());
         let found = at_once(store.by_sid(&[sid(1), sid(2)])).iter().flatten().count();
         assert_eq!((counts.messages, found), (1, 1), "{outcomes:?}");
-        assert_eq!((outcomes, counts.evicted), ((inserted, inserted), 1));
+        // The second finds the first to give way, or on its way in.
+        let inserted = outcomes.iter().filter(|outcome| **outcome == RecordOutcome::Inserted);
+        assert_eq!(inserted.count() as u64, 1 + counts.evicted);
+        assert!(outcomes.iter().all(|outcome| *outcome != RecordOutcome::AlreadyPresent));
     });
 }

@@ -19,8 +19,8 @@ use shuttle::{
 };
 use tokio::sync::Notify;
 use tower_message_feedback::{
-    Confirmation, Credentials, FeedbackBody, ManualClock, MessageFeedback, MessageFeedbackBuilder,
-    Recorded, SentMessage,
+    Confirmation, Credentials, Dispatcher, FeedbackBody, ManualClock, MessageFeedback,
+    MessageFeedbackBuilder, Recorded, SentMessage,
     store::{FeedbackStore, MemoryStore},
 };
 use tower_service::Service;
@@ -92,22 +92,21 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(|memory| memory, |builder| builder)
+        Self::with(|memory| memory)
     }
 
-    pub(crate) fn with<S: FeedbackStore>(
-        store: impl FnOnce(MemoryStore) -> S,
-        settings: impl FnOnce(MessageFeedbackBuilder) -> MessageFeedbackBuilder,
-    ) -> Self {
+    /// A dispatcher that nobody runs.
+    pub(crate) fn pair() -> (MessageFeedback, Dispatcher, Twilio) {
         let (twilio, time) = (Twilio::default(), ManualClock::new(at(1_000)));
-        let memory = MemoryStore::builder().clock(time.clock()).build();
-        let builder = MessageFeedback::builder()
-            .credentials(Credentials::auth_token(AC, "token").expect("credentials"))
-            .correlation_key(*b"a correlation key of enough bytes")
-            .store(store(memory))
-            .transport(twilio.clone())
-            .clock(time.clock());
-        let (feedback, dispatcher) = settings(builder).build_pair().expect("it builds");
+        let builder = builder(&twilio, &time).store(memory(&time));
+        let (feedback, dispatcher) = builder.build_pair().expect("it builds");
+        (feedback, dispatcher, twilio)
+    }
+
+    pub(crate) fn with<S: FeedbackStore>(store: impl FnOnce(MemoryStore) -> S) -> Self {
+        let (twilio, time) = (Twilio::default(), ManualClock::new(at(1_000)));
+        let builder = builder(&twilio, &time).store(store(memory(&time)));
+        let (feedback, dispatcher) = builder.build_pair().expect("it builds");
         Self { feedback, dispatcher: spawn(dispatcher), twilio, time }
     }
 
@@ -141,6 +140,18 @@ impl World {
         assert_eq!((remaining.outbox, remaining.deferred), (Some(0), 0));
         block_on(self.dispatcher).expect("it ends");
     }
+}
+
+fn memory(time: &ManualClock) -> MemoryStore {
+    MemoryStore::builder().clock(time.clock()).build()
+}
+
+fn builder(twilio: &Twilio, time: &ManualClock) -> MessageFeedbackBuilder {
+    MessageFeedback::builder()
+        .credentials(Credentials::auth_token(AC, "token").expect("credentials"))
+        .correlation_key(*b"a correlation key of enough bytes")
+        .transport(twilio.clone())
+        .clock(time.clock())
 }
 
 pub(crate) fn id(n: u8) -> String {
