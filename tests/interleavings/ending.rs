@@ -92,3 +92,18 @@ fn a_dispatcher_without_handles_ends_once_everything_is_reported() {
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
     });
 }
+
+#[test]
+fn a_shutdown_that_has_no_time_ends_the_dispatcher_all_the_same() {
+    explore(|| {
+        let world = World::new().recorded(1);
+        let feedback = world.feedback.clone();
+        let confirming = thread::spawn(move || confirm(&feedback, 1));
+        // No timer is ever over here: only the halt ends it.
+        block_on(world.feedback.shutdown(Duration::ZERO));
+        block_on(world.dispatcher).expect("it ends");
+        let is_queued = confirming.join().expect("no panic") == Confirmation::Queued;
+        let left = block_on(world.feedback.health()).outbox;
+        assert_eq!(left, Some(u64::from(is_queued && !world.twilio.has(1))));
+    });
+}
