@@ -93,9 +93,13 @@ fn each_message_is_there_or_counted_as_gone() {
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
-        let queued = check(&store, &sums);
+        // A look at a shard sets right what it says of itself: here there may be none.
+        if shuttle::rand::thread_rng().gen_bool(0.5) {
+            check(&store, &sums);
+        }
 
         // Nothing hides from its end, and what is in the outbox has none.
+        let queued = at_once(store.counts()).outbox as usize;
         time.advance(Duration::from_secs(3));
         sums.expired.fetch_add(at_once(store.expire(100)), Relaxed);
         assert_eq!(check(&store, &sums), queued);

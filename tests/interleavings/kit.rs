@@ -38,7 +38,7 @@ pub(crate) fn exhaust(test: impl Fn() + Send + Sync + 'static) {
 fn run(scheduler: impl Scheduler + 'static, test: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::new();
     config.stack_size = 512 * 1024;
-    config.max_steps = MaxSteps::FailAfter(2_000_000);
+    config.max_steps = MaxSteps::FailAfter(400_000);
     config.silence_warnings = true;
     // Timers are Tokio's; its time stands still, so that none is ever over.
     let mut runtime = tokio::runtime::Builder::new_current_thread();

@@ -27,6 +27,8 @@ use tower_service::Service;
 
 use super::kit::{AC, account, at, sid};
 
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
 /// What was reported, by the paths of the calls.
 #[derive(Clone, Default)]
 pub(crate) struct Twilio(Arc<Reports>);
@@ -152,6 +154,9 @@ fn builder(twilio: &Twilio, time: &ManualClock) -> MessageFeedbackBuilder {
         .correlation_key(*b"a correlation key of enough bytes")
         .transport(twilio.clone())
         .clock(time.clock())
+        // Where time passes it does so between any two steps: no lease runs out by that.
+        .call_timeout(DAY)
+        .wait_for_record(16, DAY)
 }
 
 pub(crate) fn id(n: u8) -> String {
