@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     MessageSid,
+    delivery::Control,
     store::{LedgerEntry, ResendOutcome, StoreError},
 };
 
@@ -84,6 +85,7 @@ impl MessageFeedback {
 
     async fn send_again(&self, sids: &[MessageSid]) -> Result<Vec<ResendOutcome>, StoreError> {
         let shared = self.shared();
+        let _waking = Waking(&shared.control);
         let outcomes = shared.patiently(shared.store.resend(sids)).await;
         let outcomes = outcomes.and_then(|outcomes| all(sids, outcomes))?;
         for (sid, outcome) in sids.iter().zip(&outcomes) {
@@ -91,8 +93,17 @@ impl MessageFeedback {
                 shared.sent_again(*sid);
             }
         }
-        shared.control.wake();
         Ok(outcomes)
+    }
+}
+
+/// Wakes the dispatcher in any case: the store may have queued something also where it was
+/// not waited for, or has answered an error.
+struct Waking<'a>(&'a Control);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
