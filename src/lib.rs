@@ -93,6 +93,9 @@ mod guard;
 #[cfg(all(feature = "axum", feature = "reqwest", feature = "simulator"))]
 pub mod guide;
 pub mod incoming;
+#[cfg(message_feedback_shuttle)]
+#[doc(hidden)]
+pub mod interleavings;
 pub mod outgoing;
 pub mod report;
 #[cfg(feature = "simulator")]

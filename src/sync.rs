@@ -21,7 +21,39 @@ pub(crate) type HashState = std::hash::BuildHasherDefault<std::hash::DefaultHash
 pub(crate) type HashState = hashbrown::DefaultHashBuilder;
 
 #[cfg(not(message_feedback_shuttle))]
-pub(crate) use tokio::runtime::Handle;
+pub(crate) use tokio::{runtime::Handle, sync::Notify};
+
+/// Tokio's, of which shuttle knows nothing: another thread may go before each call.
+#[cfg(message_feedback_shuttle)]
+#[derive(Debug, Default)]
+pub(crate) struct Notify {
+    notify: tokio::sync::Notify,
+    met: atomic::AtomicBool,
+}
+
+#[cfg(message_feedback_shuttle)]
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    fn meet(&self) -> &tokio::sync::Notify {
+        self.met.load(atomic::Ordering::SeqCst);
+        &self.notify
+    }
+
+    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        self.meet().notified()
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.meet().notify_one();
+    }
+
+    pub(crate) fn notify_waiters(&self) {
+        self.meet().notify_waiters();
+    }
+}
 
 /// Shuttle's, in place of a runtime.
 #[cfg(message_feedback_shuttle)]

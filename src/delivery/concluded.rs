@@ -1,10 +1,10 @@
 use std::mem;
 
-use tokio::sync::{Notify, futures::Notified};
+use tokio::sync::futures::Notified;
 
 use crate::{
     MessageSid,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, Notify, PoisonError},
 };
 
 /// A confirmed message whose feedback came to an end, to be counted.

@@ -135,6 +135,7 @@ impl Worker {
             // Taken before the lease: what was queued before a drain was asked for
             // is then seen by the lease that answers it.
             self.drains.extend(self.delivery.control.take_drains());
+            self.drains.retain(DrainRequest::is_wanted);
             let outlook = match self.step().await {
                 Ok(outlook) => {
                     self.store_errors = 0;

@@ -54,6 +54,9 @@ impl MessageFeedback {
 
     /// Sends a dead letter again, with all its attempts before it.
     ///
+    /// Dropped, it has done so or not: call it again. The report may then go on to count it
+    /// as dead, as it may after an error.
+    ///
     /// # Errors
     ///
     /// If the store failed or did not answer within eight times the
@@ -63,7 +66,8 @@ impl MessageFeedback {
     }
 
     /// Sends all dead letters again, each once, until the outbox is full; answers how many.
-    /// Those that die again while it runs are not sent a second time.
+    /// Those that die again while it runs are not sent a second time. Dropped, it has sent
+    /// some of them again, as if by [`resend`](Self::resend).
     ///
     /// # Errors
     ///
@@ -117,7 +121,8 @@ pub struct DeadLetterExport {
 }
 
 impl DeadLetterExport {
-    /// The next lines, at most 500, or `None` after the last.
+    /// The next lines, at most 500, or `None` after the last. Cancel safe: nothing is left
+    /// out or comes twice if it is dropped and called again.
     ///
     /// # Errors
     ///

@@ -1,10 +1,8 @@
 use std::collections::VecDeque;
 
-use tokio::sync::Notify;
-
 use crate::{
     store::{ConfirmTarget, ForgetTarget, TrackedMessage},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, Notify, PoisonError},
 };
 
 /// What the store would not take in time, in the order it came, bounded.

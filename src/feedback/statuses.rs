@@ -49,7 +49,8 @@ impl MessageFeedback {
     /// to be Twilio's.
     ///
     /// A status only moves forward, in whatever order it is told. Waits for the store
-    /// for as long as the builder's `store_timeout`. Safe to repeat.
+    /// for as long as the builder's `store_timeout`. Safe to repeat. Cancel safe: dropped,
+    /// what has begun is kept in memory and tried again.
     ///
     /// [`webhook::StatusCallback`]: crate::webhook
     pub async fn record_status(&self, update: StatusUpdate) -> StatusRecorded {

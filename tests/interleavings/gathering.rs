@@ -220,3 +220,18 @@ fn what_the_store_did_not_take_is_brought_to_it_in_the_end() {
         world.shut_down();
     });
 }
+
+#[test]
+fn what_is_deferred_is_tried_again_without_a_clock() {
+    explore(|| {
+        let world = world(1);
+        let recorded = block_on(world.feedback.record(id(1), SentMessage::new(account(), sid(1))));
+        assert_eq!(recorded, Recorded::Deferred);
+        block_on(async {
+            while world.feedback.lookup_sid(sid(1)).await.expect("it answers").is_none() {
+                yield_now().await;
+            }
+        });
+        world.shut_down();
+    });
+}

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shuttle::thread;
+use shuttle::{future::block_on, thread};
 use tower_message_feedback::{
     ManualClock,
+    interleavings::Control,
     store::{
         ConfirmOutcome, ConfirmTarget, FeedbackStore, ForgetTarget, LeaseRequest, MemoryStore,
         RecordOutcome, Resends,
@@ -33,6 +34,25 @@ fn both<T: Send + 'static>(
     let thread = thread::spawn(move || one(&theirs));
     let other = other(store);
     (thread.join().expect("no panic"), other)
+}
+
+/// Asks for the end in one thread, which comes in another.
+fn ended<F: Future<Output = ()> + 'static>(wait: fn(Arc<Control>) -> F) {
+    let control = Arc::new(Control::default());
+    let waiting = control.clone();
+    let waiting = thread::spawn(move || block_on(wait(waiting)));
+    control.end();
+    waiting.join().expect("no panic");
+}
+
+#[test]
+fn no_drain_outlives_the_dispatcher() {
+    exhaust(|| ended(|control| control.drain()));
+}
+
+#[test]
+fn whoever_waits_for_the_end_is_told() {
+    exhaust(|| ended(|control| async move { control.ended().await }));
 }
 
 #[test]

@@ -84,7 +84,8 @@ impl StatusCallback {
     ///
     /// A status that this version does not know changes nothing, and is
     /// [`NotNewer`](StatusRecorded::NotNewer). Waits for the store for as long as the
-    /// builder's `store_timeout`. Safe to repeat.
+    /// builder's `store_timeout`. Safe to repeat. Cancel safe, as
+    /// [`record_status`](crate::MessageFeedback::record_status) is.
     pub async fn record(&self) -> StatusRecorded {
         let shared = self.form.shared();
         let service = self.field("MessagingServiceSid").and_then(|service| service.parse().ok());
