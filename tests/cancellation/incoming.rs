@@ -63,7 +63,7 @@ where
         }
         is_whole(&world, sid, response.is_some()).await;
     };
-    let polls = at_each_await(|cut| scenario(cut)).await;
+    let polls = at_each_await(scenario).await;
     assert!(polls > 2, "{polls}");
 }
 
