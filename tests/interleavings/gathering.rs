@@ -235,3 +235,14 @@ fn what_is_deferred_is_tried_again_without_a_clock() {
         world.shut_down();
     });
 }
+
+#[test]
+fn who_waits_for_the_retry_queue_is_told_that_it_is_empty() {
+    explore(|| {
+        let world = world(1);
+        let recorded = block_on(world.feedback.record(id(1), SentMessage::new(account(), sid(1))));
+        assert_eq!(recorded, Recorded::Deferred);
+        assert_eq!(block_on(world.feedback.flush()).deferred, 0);
+        world.shut_down();
+    });
+}

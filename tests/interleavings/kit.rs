@@ -18,7 +18,7 @@ pub(crate) const AC: &str = "AC0123456789abcdef0123456789abcdef";
 /// Runs `test` in as many orders as the variable `ITERATIONS` says; `REPLAY` is a schedule
 /// that a failure has printed, to be run alone.
 pub(crate) fn explore(test: impl Fn() + Clone + Send + Sync + 'static) {
-    let iterations = env::var("ITERATIONS").map_or(200, |n| n.parse().expect("a number"));
+    let iterations = env::var("ITERATIONS").map_or(100, |n| n.parse().expect("a number"));
     if let Ok(schedule) = env::var("REPLAY") {
         return run(ReplayScheduler::new_from_encoded(&schedule), test);
     }
