@@ -32,9 +32,11 @@ macro_rules! counters {
 
 pub(crate) use counters;
 
-use std::{
-    ops::Deref,
-    sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+use std::{ops::Deref, sync::atomic::AtomicUsize};
+
+use crate::sync::{
+    atomic::{AtomicU64, Ordering::Relaxed},
+    thread_local,
 };
 
 /// Counters that threads do not share, or each increment would take their cache line from
@@ -48,7 +50,7 @@ pub(crate) struct Striped<C>([Stripe<C>; STRIPES]);
 struct Stripe<C>(C);
 
 /// More threads than these share some.
-const STRIPES: usize = 8;
+const STRIPES: usize = if cfg!(message_feedback_shuttle) { 2 } else { 8 };
 
 impl<C> Deref for Striped<C> {
     type Target = C;

@@ -93,11 +93,15 @@ mod guard;
 #[cfg(all(feature = "axum", feature = "reqwest", feature = "simulator"))]
 pub mod guide;
 pub mod incoming;
+#[cfg(message_feedback_shuttle)]
+#[doc(hidden)]
+pub mod interleavings;
 pub mod outgoing;
 pub mod report;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod store;
+mod sync;
 mod twilio;
 
 #[cfg(feature = "test-util")]

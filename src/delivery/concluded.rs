@@ -1,11 +1,11 @@
-use std::{
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::mem;
+
+use tokio::sync::futures::Notified;
+
+use crate::{
+    MessageSid,
+    sync::{Mutex, MutexGuard, Notify, PoisonError},
 };
-
-use tokio::sync::{Notify, futures::Notified};
-
-use crate::MessageSid;
 
 /// A confirmed message whose feedback came to an end, to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

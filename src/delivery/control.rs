@@ -1,20 +1,8 @@
 //! What an application's handle and its dispatcher share.
 
-use std::{
-    future::poll_fn,
-    mem,
-    pin::pin,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{
-            AtomicBool, AtomicU8, AtomicUsize,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    task::Poll,
-};
+use std::{future::poll_fn, mem, pin::pin, task::Poll};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::{
     concluded::Conclusions,
@@ -24,6 +12,13 @@ use super::{
 use crate::{
     AccountSid, BaseUrl,
     counters::{Striped, counters},
+    sync::{
+        Mutex, Notify, PoisonError,
+        atomic::{
+            AtomicBool, AtomicU8, AtomicUsize,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
 };
 
 counters! {
@@ -106,6 +101,13 @@ pub(super) struct DrainRequest {
     pub(super) done: oneshot::Sender<()>,
 }
 
+impl DrainRequest {
+    /// Whether anybody waits for it, or the worker is to end by it.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.stop || !self.done.is_closed()
+    }
+}
+
 impl Control {
     /// There may be something to deliver.
     pub(crate) fn wake(&self) {
@@ -129,6 +131,7 @@ impl Control {
     fn request(&self, drain: Drain, stop: bool) -> impl Future<Output = ()> + use<> {
         let (done, drained) = oneshot::channel();
         let mut drains = self.drains.lock().unwrap_or_else(PoisonError::into_inner);
+        drains.retain(DrainRequest::is_wanted);
         // Under the lock, so that no request outlives the dispatcher's end.
         if self.state() != DispatcherState::Ended {
             drains.push(DrainRequest { drain, stop, done });
@@ -162,6 +165,7 @@ impl Control {
     ) -> impl Future<Output = Vec<AccountPreflight>> + use<> {
         let (done, answer) = oneshot::channel();
         let mut preflights = self.preflights.lock().unwrap_or_else(PoisonError::into_inner);
+        preflights.retain(|request| !request.done.is_closed());
         if self.state() != DispatcherState::Ended {
             preflights.push(PreflightRequest { base_url, done });
         }
@@ -251,5 +255,25 @@ impl Control {
 
     pub(crate) fn open_circuits(&self) -> usize {
         self.open_circuits.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_no_more_leaves_nothing() {
+        let control = Control::default();
+        for _ in 0..9 {
+            drop(control.drain(Drain::Due));
+            drop(control.preflight(BaseUrl::default()));
+        }
+        let _waits = (control.drain(Drain::All), control.preflight(BaseUrl::default()));
+        assert_eq!((control.take_drains().len(), control.take_preflights().len()), (1, 1));
+        // A shutdown that nobody waits for is one.
+        drop(control.drain_and_stop(Drain::All));
+        let _waits = control.drain(Drain::Due);
+        assert_eq!(control.take_drains().len(), 2);
     }
 }

@@ -1,9 +1,10 @@
-use std::sync::{
-    PoisonError, RwLock,
-    atomic::{AtomicU8, Ordering::Relaxed},
+use crate::{
+    BaseUrl,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU8, Ordering::Relaxed},
+    },
 };
-
-use crate::BaseUrl;
 
 /// How far tracking goes. It can be switched while the application runs:
 /// [`MessageFeedback::set_mode`](crate::MessageFeedback::set_mode).

@@ -63,7 +63,8 @@ pub(crate) struct Worker {
 
 /// What is confirmed, and what is decided, within this time goes to the store together: a
 /// round trip for each would cost more than the call does.
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration =
+    Duration::from_millis(if cfg!(message_feedback_shuttle) { 0 } else { 2 });
 /// As many settlements wait for no more.
 const SETTLE_BATCH: usize = 32;
 /// Leased in all, whatever the accounts, and so the calls in flight: a bound on sockets.
@@ -134,6 +135,7 @@ impl Worker {
             // Taken before the lease: what was queued before a drain was asked for
             // is then seen by the lease that answers it.
             self.drains.extend(self.delivery.control.take_drains());
+            self.drains.retain(DrainRequest::is_wanted);
             let outlook = match self.step().await {
                 Ok(outlook) => {
                     self.store_errors = 0;

@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use http_body::Body;
@@ -29,6 +25,7 @@ use crate::{
     counters::Striped,
     delivery::{BoxError, BoxTransport, Control, Delivery, ServiceTransport, Worker},
     store::{Durability, FeedbackStore, MemoryStore, Resends},
+    sync::atomic::AtomicBool,
     twilio::{AccountSid, AllowedOrigins, Directory, SignatureVerifier},
 };
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     MessageSid,
+    delivery::Control,
     store::{LedgerEntry, ResendOutcome, StoreError},
 };
 
@@ -53,6 +54,9 @@ impl MessageFeedback {
 
     /// Sends a dead letter again, with all its attempts before it.
     ///
+    /// Dropped, it has done so or not: call it again. The report may then go on to count it
+    /// as dead, as it may after an error.
+    ///
     /// # Errors
     ///
     /// If the store failed or did not answer within eight times the
@@ -62,7 +66,8 @@ impl MessageFeedback {
     }
 
     /// Sends all dead letters again, each once, until the outbox is full; answers how many.
-    /// Those that die again while it runs are not sent a second time.
+    /// Those that die again while it runs are not sent a second time. Dropped, it has sent
+    /// some of them again, as if by [`resend`](Self::resend).
     ///
     /// # Errors
     ///
@@ -84,6 +89,7 @@ impl MessageFeedback {
 
     async fn send_again(&self, sids: &[MessageSid]) -> Result<Vec<ResendOutcome>, StoreError> {
         let shared = self.shared();
+        let _waking = Waking(&shared.control);
         let outcomes = shared.patiently(shared.store.resend(sids)).await;
         let outcomes = outcomes.and_then(|outcomes| all(sids, outcomes))?;
         for (sid, outcome) in sids.iter().zip(&outcomes) {
@@ -91,8 +97,17 @@ impl MessageFeedback {
                 shared.sent_again(*sid);
             }
         }
-        shared.control.wake();
         Ok(outcomes)
+    }
+}
+
+/// Wakes the dispatcher in any case: the store may have queued something also where it was
+/// not waited for, or has answered an error.
+struct Waking<'a>(&'a Control);
+
+impl Drop for Waking<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
     }
 }
 
@@ -106,7 +121,8 @@ pub struct DeadLetterExport {
 }
 
 impl DeadLetterExport {
-    /// The next lines, at most 500, or `None` after the last.
+    /// The next lines, at most 500, or `None` after the last. Cancel safe: nothing is left
+    /// out or comes twice if it is dropped and called again.
     ///
     /// # Errors
     ///

@@ -1,11 +1,9 @@
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
+use std::collections::VecDeque;
+
+use crate::{
+    store::{ConfirmTarget, ForgetTarget, TrackedMessage},
+    sync::{Mutex, MutexGuard, Notify, PoisonError},
 };
-
-use tokio::sync::Notify;
-
-use crate::store::{ConfirmTarget, ForgetTarget, TrackedMessage};
 
 /// What the store would not take in time, in the order it came, bounded.
 #[derive(Debug)]

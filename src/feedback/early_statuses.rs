@@ -1,11 +1,9 @@
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::HashMap;
 
 use crate::{
     AccountSid, CorrelationKey, MessageSid, Timestamp,
     store::{StatusUpdate, TrackedMessage},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 type Whose = (MessageSid, AccountSid);

@@ -3,13 +3,16 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::Poll,
 };
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::sync::oneshot;
 
-use crate::store::StoreError;
+use crate::{
+    store::StoreError,
+    sync::{Handle, Mutex, MutexGuard, PoisonError},
+};
 
 /// Puts together what is asked of a store while it is busy: a round trip and a commit for
 /// each would be the first limit of a durable store. What comes alone is asked at once, and
@@ -28,7 +31,7 @@ struct Group<I, O> {
 }
 
 /// Operations at once: one is on its way while the store works at another.
-const OPERATIONS: usize = 4;
+const OPERATIONS: usize = if cfg!(message_feedback_shuttle) { 1 } else { 4 };
 /// How many items make an operation no quicker for each.
 const ENOUGH: usize = 256;
 

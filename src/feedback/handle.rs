@@ -88,7 +88,8 @@ impl MessageFeedback {
     /// Remembers under `id` a message that was sent with `ProvideFeedback=true`.
     ///
     /// Waits for the store for as long as the builder's `store_timeout`; then
-    /// the record is kept in memory and tried again. Safe to repeat.
+    /// the record is kept in memory and tried again. Safe to repeat. Cancel safe: once it
+    /// has begun, dropping the future does not undo it.
     pub async fn record(&self, id: impl Into<CorrelationId>, sent: SentMessage) -> Recorded {
         let Some(keys) = self.shared().keyring.keys(&id.into()) else {
             return Recorded::InvalidId;
@@ -169,6 +170,8 @@ impl MessageFeedback {
     /// callback that another process gets within ten minutes of the send may record the
     /// message again.
     ///
+    /// Dropped, it may have removed some or all of it: call it again.
+    ///
     /// # Errors
     ///
     /// If the store failed or did not answer within eight times the
@@ -188,7 +191,7 @@ impl MessageFeedback {
     }
 
     /// Removes everything known of the message `sid`, queued feedback included;
-    /// answers whether there was anything. Status callbacks are as for
+    /// answers whether there was anything. Status callbacks, and dropping it, are as for
     /// [`forget`](Self::forget).
     ///
     /// # Errors
@@ -305,7 +308,8 @@ impl MessageFeedback {
     ///
     /// It waits for the builder's `call_timeout` at most, and for as long as
     /// nobody has spawned the dispatcher of
-    /// [`build_pair`](MessageFeedbackBuilder::build_pair).
+    /// [`build_pair`](MessageFeedbackBuilder::build_pair). Cancel safe: dropped, its answers
+    /// are nobody's.
     pub async fn preflight(&self, base_url: BaseUrl) -> Preflight {
         let shared = self.shared();
         let accounts = shared.control.preflight(base_url).await;
@@ -321,7 +325,8 @@ impl MessageFeedback {
     ///
     /// It returns once the dispatcher has ended, and waits for as long as the
     /// store fails, or as nobody has spawned the dispatcher of
-    /// [`build_pair`](MessageFeedbackBuilder::build_pair).
+    /// [`build_pair`](MessageFeedbackBuilder::build_pair). Cancel safe: dropped, it leaves
+    /// delivery as it is.
     pub async fn flush(&self) -> Remaining {
         let shared = self.shared();
         let drained = async {
@@ -344,7 +349,8 @@ impl MessageFeedback {
     /// second at most.
     ///
     /// Call it after the server has stopped: behind axum's
-    /// `with_graceful_shutdown`.
+    /// `with_graceful_shutdown`. Once it has begun, dropping the future does not undo it: no
+    /// more confirms are taken, and calling it again goes on.
     pub async fn shutdown(&self, deadline: Duration) -> Remaining {
         let began = time::Instant::now();
         let shared = self.shared();

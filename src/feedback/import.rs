@@ -19,7 +19,9 @@ impl MessageFeedback {
     /// was there, or past it, each under the id that will confirm it.
     ///
     /// Each waits for its action until the builder's `retention` after it was sent; those
-    /// whose time is over are counted and left out. Safe to repeat.
+    /// whose time is over are counted and left out. Safe to repeat. Dropped, it has recorded
+    /// some of them: call it again with the same messages. The report may then not count all
+    /// of them as attempted, as it may not after an error.
     ///
     /// ```
     /// # use tower_message_feedback::{ImportLine, MessageFeedback};

@@ -1,11 +1,11 @@
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::CorrelationKey;
+use crate::{
+    CorrelationKey,
+    sync::{Mutex, PoisonError},
+};
 
 /// What is known of recent ids: bounded, the oldest first to give way.
 #[derive(Debug)]

@@ -1,8 +1,11 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use crate::store::{Dimensions, Segment};
+use crate::{
+    store::{Dimensions, Segment},
+    sync::{PoisonError, RwLock},
+};
 
 /// The few segments that an application sends in, so that a send shares one.
 #[derive(Debug, Default)]

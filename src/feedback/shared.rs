@@ -1,13 +1,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{
-            AtomicBool,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -38,6 +32,13 @@ use crate::{
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, RecordOutcome, StoreError,
         TrackedMessage,
+    },
+    sync::{
+        PoisonError, RwLock,
+        atomic::{
+            AtomicBool,
+            Ordering::{Acquire, Relaxed, Release},
+        },
     },
     twilio::AllowedOrigins,
 };

@@ -49,7 +49,8 @@ impl MessageFeedback {
     /// to be Twilio's.
     ///
     /// A status only moves forward, in whatever order it is told. Waits for the store
-    /// for as long as the builder's `store_timeout`. Safe to repeat.
+    /// for as long as the builder's `store_timeout`. Safe to repeat. Cancel safe: dropped,
+    /// what has begun is kept in memory and tried again.
     ///
     /// [`webhook::StatusCallback`]: crate::webhook
     pub async fn record_status(&self, update: StatusUpdate) -> StatusRecorded {
@@ -66,15 +67,18 @@ impl Shared {
         send: Option<TrackedSend>,
     ) -> StatusRecorded {
         let message = send.and_then(|send| self.recovered(update, send));
+        let pending = PendingStatus { shared: self, early: Some(EarlyStatus { update, message }) };
         let recorded = self.update_status(update).await;
-        let Some(message) = message else { return self.or_later(update, None, recorded) };
-        if recorded != StatusRecorded::Unknown {
-            // If the store fails, whether it is known is seen later.
-            return self.or_later(update, Some(message), recorded);
+        let message = pending.message();
+        if let (Some(message), StatusRecorded::Unknown) = (message.clone(), recorded) {
+            self.recover(message).await;
+            let recorded = self.update_status(update).await;
+            pending.ended();
+            return self.or_later(update, None, recorded);
         }
-        self.recover(message).await;
-        let recorded = self.update_status(update).await;
-        self.or_later(update, None, recorded)
+        pending.ended();
+        // If the store fails, whether it is known is seen later.
+        self.or_later(update, message, recorded)
     }
 
     async fn update_status(&self, update: StatusUpdate) -> StatusRecorded {
@@ -200,5 +204,29 @@ impl Shared {
             self.statuses.refused.increment();
         }
         kept
+    }
+}
+
+/// A status on its way to the store: dropped before it is there, it is kept and tried again.
+struct PendingStatus<'a> {
+    shared: &'a Shared,
+    early: Option<EarlyStatus>,
+}
+
+impl PendingStatus<'_> {
+    fn message(&self) -> Option<TrackedMessage> {
+        self.early.as_ref()?.message.clone()
+    }
+
+    fn ended(mut self) {
+        self.early = None;
+    }
+}
+
+impl Drop for PendingStatus<'_> {
+    fn drop(&mut self) {
+        if let Some(EarlyStatus { update, message }) = self.early.take() {
+            self.shared.or_later(update, message, StatusRecorded::Deferred);
+        }
     }
 }

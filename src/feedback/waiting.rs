@@ -1,11 +1,11 @@
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::VecDeque;
 
 use hashbrown::HashMap;
 
-use crate::{CorrelationKey, CorrelationKeys, Timestamp};
+use crate::{
+    CorrelationKey, CorrelationKeys, Timestamp,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 /// Ids that were confirmed before anything was recorded under them: bounded,
 /// each once, the oldest first to give way.

@@ -16,6 +16,11 @@ impl Shared {
         self.webhooks.get(webhook.iter()).is_some() || self.read_note(webhook).await.is_some()
     }
 
+    /// Remembers it in this process: it came to no end that could be kept in the store.
+    pub(crate) fn has_begun_to_confirm(&self, webhook: CorrelationKeys) {
+        self.webhooks.insert(webhook.current, ());
+    }
+
     pub(crate) async fn remember_confirmed(&self, webhook: CorrelationKeys) {
         self.webhooks.insert(webhook.current, ());
         // Without the store this process remembers it.

@@ -1,10 +1,14 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use http::{Extensions, request::Parts};
 
 use super::{guard::lets_through, rejection::MissingFeedbackLayer};
-use crate::{Confirmation, CorrelationId, CorrelationKeys, MessageFeedback, guard::Evidence};
+use crate::{
+    Confirmation, CorrelationId, CorrelationKeys, MessageFeedback,
+    guard::Evidence,
+    sync::{Mutex, PoisonError},
+};
 
 /// What the handle's layer leaves in a request for the extractors.
 #[derive(Clone)]

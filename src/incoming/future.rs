@@ -17,6 +17,9 @@ pub(super) type Confirming = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 pin_project! {
     /// The future of [`Confirm`](crate::incoming::Confirm).
+    ///
+    /// Dropped before the route has answered, it confirms nothing; dropped once the confirm
+    /// has begun, it does not undo it.
     pub struct ConfirmFuture<F, Src, P, R> {
         #[pin]
         future: F,

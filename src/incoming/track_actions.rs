@@ -129,6 +129,10 @@ impl<S: fmt::Debug, P> fmt::Debug for TrackActions<S, P> {
 
 pin_project! {
     /// The future of [`TrackActions`].
+    ///
+    /// Dropped before the route has answered, it confirms nothing of what a
+    /// [`Confirmed`](crate::Confirmed) marked; dropped once a confirm has begun, it does not
+    /// undo it.
     pub struct TrackActionsFuture<F, P, R> {
         #[pin]
         future: F,

@@ -89,7 +89,8 @@ use crate::{MessageFeedback, store::StoreError};
 
 impl MessageFeedback {
     /// What became of the messages that were sent in some time: a [`Duration`] for the
-    /// last hours or days, a range, or a [`ReportQuery`].
+    /// last hours or days, a range, or a [`ReportQuery`]. Cancel safe: what it was about to
+    /// count is counted later.
     ///
     /// # Errors
     ///

@@ -89,6 +89,8 @@ pub enum Durability {
 /// - What is in the outbox never expires.
 /// - At a bound, messages that nobody confirmed give way, the oldest first; an
 ///   entry of the outbox never does.
+/// - A future that is dropped has done what it was for or not, each item as a whole, or
+///   does it soon: nothing is left half done, and a lease that nobody got runs out.
 ///
 /// The feature `test-util` has them as a suite of tests, `store::conformance`,
 /// for a store of your own.

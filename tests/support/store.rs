@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, task::yield_now};
 use tower_message_feedback::{
     CorrelationKeys, ManualClock, MessageSid, Timestamp,
     store::{
@@ -47,6 +47,9 @@ pub(crate) enum Mode {
     FailsAfterwards,
     /// Does it, and answers once the mode is another.
     AnswersLate,
+    /// Lets others go before it does it, and before it answers; twice each, for who polls
+    /// twice at once.
+    Yields,
 }
 
 /// A clone is the same store.
@@ -55,6 +58,8 @@ pub(crate) struct SwitchStore {
     pub(crate) memory: Arc<MemoryStore>,
     switches: Arc<Switches>,
     durability: Durability,
+    /// Of operations that were never switched.
+    otherwise: Mode,
 }
 
 #[derive(Default)]
@@ -74,7 +79,14 @@ impl SwitchStore {
             memory: Arc::new(memory),
             switches: Arc::default(),
             durability: Durability::Volatile,
+            otherwise: Mode::default(),
         }
+    }
+
+    /// Each operation is two awaits.
+    pub(crate) fn yielding(mut self) -> Self {
+        self.otherwise = Mode::Yields;
+        self
     }
 
     pub(crate) fn durable(mut self) -> Self {
@@ -93,7 +105,8 @@ impl SwitchStore {
     }
 
     fn mode(&self, op: Op) -> Mode {
-        self.switches.modes.lock().expect("no panic").get(&op).copied().unwrap_or_default()
+        let modes = self.switches.modes.lock().expect("no panic");
+        modes.get(&op).copied().unwrap_or(self.otherwise)
     }
 
     fn pass<'a, T: Send + 'a>(
@@ -108,6 +121,14 @@ impl SwitchStore {
                 Mode::Works => operation.await,
                 Mode::Fails => Err(failure()),
                 Mode::Hangs => pending().await,
+                Mode::Yields => {
+                    yield_now().await;
+                    yield_now().await;
+                    let answer = operation.await;
+                    yield_now().await;
+                    yield_now().await;
+                    answer
+                }
                 Mode::FailsAfterwards => operation.await.and(Err(failure())),
                 Mode::AnswersLate => {
                     let answer = operation.await;

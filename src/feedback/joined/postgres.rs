@@ -61,7 +61,8 @@ impl JoinPostgres {
     /// # Errors
     ///
     /// If the statement failed, or if `transaction` is not in a transaction. The
-    /// transaction can go on.
+    /// transaction can go on. Dropped before it has answered, it leaves the statement done
+    /// or not: roll back.
     pub async fn confirm(
         &self,
         transaction: &(impl JoinTransaction + Sync),
@@ -82,7 +83,8 @@ impl JoinPostgres {
     /// # Errors
     ///
     /// If the statement failed, or if `transaction` is not in a transaction. The
-    /// transaction can go on.
+    /// transaction can go on. Dropped before it has answered, it leaves the statement done
+    /// or not: roll back.
     pub async fn record(
         &self,
         transaction: &(impl JoinTransaction + Sync),

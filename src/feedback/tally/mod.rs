@@ -2,11 +2,7 @@
 
 mod flush;
 
-use std::{
-    mem,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{mem, time::Duration};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -15,6 +11,7 @@ use crate::{
     AccountSid, MessageSid, MessageStatus, Timestamp,
     counters::{Striped, counters},
     store::{Counts, Metric, Resolution, Segment},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 counters! {

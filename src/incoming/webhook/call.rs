@@ -83,7 +83,8 @@ impl IncomingCall {
     /// A call that the application made itself is no action.
     ///
     /// Otherwise it does what [`MessageFeedback::confirm`](crate::MessageFeedback::confirm)
-    /// does.
+    /// does; what it means to drop it, see
+    /// [`IncomingMessage::confirm`](super::IncomingMessage::confirm).
     pub async fn confirm(&self) -> Confirmation {
         // `outbound-api` and `outbound-dial` are the application's.
         if self.field("Direction").is_some_and(|direction| direction.starts_with("outbound")) {

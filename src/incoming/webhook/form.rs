@@ -8,8 +8,8 @@ use super::{
     WebhookRejection, answered::Answered, rejection::UnexpectedWebhook, signed::read_signed,
 };
 use crate::{
-    AccountSid, Confirmation, CorrelationId, MessageForm, MessageSid, feedback::Shared,
-    incoming::context::TrackingContext,
+    AccountSid, Confirmation, CorrelationId, CorrelationKeys, MessageForm, MessageSid,
+    feedback::Shared, incoming::context::TrackingContext,
 };
 
 /// The fields of a webhook that Twilio signed, and the handle.
@@ -92,7 +92,10 @@ impl SignedForm {
             Ok(target) => target,
             Err(confirmation) => return confirmation,
         };
+        // A confirm that has begun is done, also if this is dropped.
+        let begun = Begun { shared, event: Some(event) };
         let confirmation = self.context.feedback().confirm_target(target).await;
+        begun.ended();
         if confirmation.is_confirmed() || confirmation == Confirmation::Deferred {
             shared.remember_confirmed(event).await;
         }
@@ -102,4 +105,24 @@ impl SignedForm {
 
 pub(super) fn unexpected(field: &'static str) -> WebhookRejection {
     WebhookRejection::Inner(UnexpectedWebhook::new(field))
+}
+
+/// A webhook whose confirm is under way: dropped before its end, it has confirmed.
+struct Begun<'a> {
+    shared: &'a Shared,
+    event: Option<CorrelationKeys>,
+}
+
+impl Begun<'_> {
+    fn ended(mut self) {
+        self.event = None;
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        if let Some(event) = self.event {
+            self.shared.has_begun_to_confirm(event);
+        }
+    }
 }

@@ -95,7 +95,8 @@ impl IncomingMessage {
     /// long as the store remembers: the one in memory until its process ends.
     ///
     /// Otherwise it does what [`MessageFeedback::confirm`](crate::MessageFeedback::confirm)
-    /// does.
+    /// does. Dropped while it looks for the message, it has confirmed nothing; later, its
+    /// confirm is done, and another process may not know that it was this message's.
     pub async fn confirm(&self) -> Confirmation {
         self.confirm_if(|message| !message.is_keyword()).await
     }

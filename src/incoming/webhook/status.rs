@@ -84,18 +84,23 @@ impl StatusCallback {
     ///
     /// A status that this version does not know changes nothing, and is
     /// [`NotNewer`](StatusRecorded::NotNewer). Waits for the store for as long as the
-    /// builder's `store_timeout`. Safe to repeat.
+    /// builder's `store_timeout`. Safe to repeat. Cancel safe, as
+    /// [`record_status`](crate::MessageFeedback::record_status) is.
     pub async fn record(&self) -> StatusRecorded {
         let shared = self.form.shared();
         let service = self.field("MessagingServiceSid").and_then(|service| service.parse().ok());
+        let mut recorded = StatusRecorded::NotNewer;
+        // First: what is learned comes with the next callback, too.
+        if let Some(status) = self.status() {
+            let mut update = StatusUpdate::new(self.sid, self.account_sid(), status);
+            update.error_code = self.error_code();
+            let send = TrackedSend::in_query(self.form.query(), self.account_sid());
+            recorded = shared.record_status(update, send).await;
+        }
         if let (Some(service), Some(from)) = (service, self.field("From")) {
             shared.learn_sender(self.account_sid(), &from, service).await;
         }
-        let Some(status) = self.status() else { return StatusRecorded::NotNewer };
-        let mut update = StatusUpdate::new(self.sid, self.account_sid(), status);
-        update.error_code = self.error_code();
-        let send = TrackedSend::in_query(self.form.query(), self.account_sid());
-        shared.record_status(update, send).await
+        recorded
     }
 }
 

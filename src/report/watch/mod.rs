@@ -86,7 +86,8 @@ struct Looked {
 }
 
 impl Watch {
-    /// The next alert; `None` if there will be no more.
+    /// The next alert; `None` if there will be no more. Cancel safe: no alert is lost if it
+    /// is dropped and called again.
     pub async fn next(&mut self) -> Option<Alert> {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }

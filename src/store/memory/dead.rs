@@ -12,6 +12,14 @@ pub(super) struct DeadLetters {
     by_time: BTreeMap<(Timestamp, MessageSid), CorrelationKey>,
 }
 
+/// Where a dead letter lies, and the end of its time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DeadLetter {
+    pub(super) key: CorrelationKey,
+    pub(super) sid: MessageSid,
+    pub(super) until: Timestamp,
+}
+
 impl DeadLetters {
     pub(super) fn len(&self) -> usize {
         self.by_sid.len()
@@ -29,20 +37,19 @@ impl DeadLetters {
         }
     }
 
-    /// Takes out the one that has been dead for longest; with `due`, if its time is over
-    /// by then.
-    pub(super) fn pop_first(
-        &mut self,
-        due: Option<Timestamp>,
-    ) -> Option<(CorrelationKey, MessageSid)> {
-        let first = self.by_time.first_entry()?;
-        let (until, sid) = *first.key();
-        if due.is_some_and(|due| until > due) {
-            return None;
+    /// Takes out the one that is kept until this time, if there still is such a one.
+    pub(super) fn remove_until(&mut self, sid: MessageSid, until: Timestamp) -> bool {
+        let is_there = self.by_time.remove(&(until, sid)).is_some();
+        if is_there {
+            self.by_sid.remove(&sid);
         }
-        let key = first.remove();
-        self.by_sid.remove(&sid);
-        Some((key, sid))
+        is_there
+    }
+
+    /// The one that has been dead for longest; with `due`, if its time is over by then.
+    pub(super) fn first(&self, due: Option<Timestamp>) -> Option<DeadLetter> {
+        let (&(until, sid), &key) = self.by_time.first_key_value()?;
+        due.is_none_or(|due| until <= due).then_some(DeadLetter { key, sid, until })
     }
 
     /// Those behind `after`, in the order of their SIDs.

@@ -1,12 +1,6 @@
-use std::{
-    hash::BuildHasher,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
 use super::{
     lock,
@@ -17,6 +11,10 @@ use super::{
 use crate::{
     CorrelationKey, MessageSid, Timestamp,
     store::{RecordOutcome, TrackedMessage},
+    sync::{
+        HashState, Mutex,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
 };
 
 /// The messages, found by their key and by their SID.
@@ -29,7 +27,7 @@ use crate::{
 pub(super) struct Messages {
     shards: Shards,
     by_sid: Box<[Mutex<HashTable<Location>>]>,
-    hasher: DefaultHashBuilder,
+    hasher: HashState,
     count: AtomicUsize,
     max: usize,
 }
@@ -37,7 +35,6 @@ pub(super) struct Messages {
 /// A message that was removed.
 #[derive(Debug)]
 pub(super) struct Removed {
-    pub(super) sid: MessageSid,
     pub(super) progress: Option<Progress>,
 }
 
@@ -48,13 +45,7 @@ impl Messages {
     pub(super) fn new(max: usize) -> Self {
         let shards = Shards::new(max);
         let by_sid = (0..shards.len()).map(|_| Mutex::default()).collect();
-        Self {
-            shards,
-            by_sid,
-            hasher: DefaultHashBuilder::default(),
-            count: AtomicUsize::new(0),
-            max,
-        }
+        Self { shards, by_sid, hasher: HashState::default(), count: AtomicUsize::new(0), max }
     }
 
     pub(super) fn count(&self) -> usize {
@@ -173,7 +164,7 @@ impl Messages {
     ) -> Option<Removed> {
         let (at, digits, removed) = self.shards.with(index, |shard| {
             let at = choose(shard)?;
-            let removed = Removed { sid: shard.sid(at), progress: shard.progress(at) };
+            let removed = Removed { progress: shard.progress(at) };
             shard.remove(at);
             Some((at, *shard.digits(at), removed))
         })?;

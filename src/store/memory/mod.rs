@@ -22,20 +22,14 @@ mod shards;
 mod slot;
 mod sources;
 
-use std::{
-    fmt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-};
+use std::fmt;
 
 pub use self::builder::MemoryStoreBuilder;
 use self::{
     builder::Settings,
-    dead::DeadLetters,
+    dead::{DeadLetter, DeadLetters},
     expiry::Queue,
-    messages::{Messages, Removed},
+    messages::Messages,
     notes::Notes,
     outbox::{Hint, Outbox},
     rollups::Rollups,
@@ -48,7 +42,13 @@ use super::{
     Resends, Resolution, Rollup, RollupBatch, RollupOutcome, SettleOutcome, SettledAs, Settlement,
     StatusOutcome, StatusUpdate, StoreCounts, StoreFuture, TrackedMessage,
 };
-use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
+use crate::{
+    CorrelationKey, CorrelationKeys, MessageSid, Timestamp,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// A [`FeedbackStore`] in the memory of one process.
 ///
@@ -56,7 +56,8 @@ use crate::{CorrelationKey, CorrelationKeys, MessageSid, Timestamp};
 /// the ledger drops it.
 pub struct MemoryStore {
     /// Its locks come before that of the outbox or of the dead letters, and these two
-    /// are never held at once.
+    /// are never held at once. A message's entry in either changes under its shard's lock:
+    /// if it is forgotten and comes again, nothing is left of what it was.
     messages: Messages,
     outbox: Mutex<Outbox>,
     dead: Mutex<DeadLetters>,
@@ -116,18 +117,19 @@ impl MemoryStore {
         lock(&self.rollups).expire(now, limit);
         let mut dropped = self.messages.remove_due(now, limit);
         while dropped < limit {
-            let Some((key, sid)) = lock(&self.dead).pop_first(Some(now)) else { break };
-            dropped += usize::from(self.drop_dead(key, sid));
+            let Some(first) = lock(&self.dead).first(Some(now)) else { break };
+            dropped += usize::from(self.drop_dead(first));
         }
         self.expired.fetch_add(dropped as u64, Relaxed);
         dropped
     }
 
-    /// Drops a message that is no dead letter any more, unless it has been sent again or
-    /// forgotten since.
-    fn drop_dead(&self, key: CorrelationKey, sid: MessageSid) -> bool {
+    /// Drops a dead letter, unless it has been sent again or forgotten since, or another
+    /// thread was quicker.
+    fn drop_dead(&self, DeadLetter { key, sid, until }: DeadLetter) -> bool {
         let dead = |shard: &mut Shard| {
-            let at = shard.find(key, sid)?;
+            let is_due = lock(&self.dead).remove_until(sid, until);
+            let at = is_due.then(|| shard.find(key, sid))??;
             shard.progress(at).filter(Progress::is_dead).map(|_| at)
         };
         self.messages.remove(key, dead).is_some()
@@ -222,8 +224,8 @@ impl MemoryStore {
             Some(())
         });
         while lock(&self.dead).len() > self.settings.max_dead_letters {
-            let Some((key, sid)) = lock(&self.dead).pop_first(None) else { break };
-            self.dead_dropped.fetch_add(u64::from(self.drop_dead(key, sid)), Relaxed);
+            let Some(first) = lock(&self.dead).first(None) else { break };
+            self.dead_dropped.fetch_add(u64::from(self.drop_dead(first)), Relaxed);
         }
         SettleOutcome::Settled
     }
@@ -248,15 +250,16 @@ impl MemoryStore {
     }
 
     fn forget(&self, key: CorrelationKey, choose: impl FnOnce(&mut Shard) -> Option<u32>) -> bool {
-        let Some(Removed { sid, progress }) = self.messages.remove(key, choose) else {
-            return false;
+        let forgotten = |shard: &mut Shard| {
+            let at = choose(shard)?;
+            match shard.progress(at).map(|progress| progress.stage) {
+                Some(Stage::Queued(id)) => lock(&self.outbox).remove(id),
+                Some(Stage::Dead(..)) => lock(&self.dead).remove(shard.sid(at)),
+                Some(Stage::Delivered(_)) | None => {}
+            }
+            Some(at)
         };
-        match progress {
-            Some(Progress { stage: Stage::Queued(id), .. }) => lock(&self.outbox).remove(id),
-            Some(Progress { stage: Stage::Dead(..), .. }) => lock(&self.dead).remove(sid),
-            Some(Progress { stage: Stage::Delivered(_), .. }) | None => {}
-        }
-        true
+        self.messages.remove(key, forgotten).is_some()
     }
 
     fn update_one(&self, update: &StatusUpdate) -> StatusOutcome {

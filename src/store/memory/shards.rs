@@ -1,13 +1,14 @@
-use std::sync::{
-    Mutex,
-    atomic::{AtomicI64, Ordering::Relaxed},
-};
-
 use super::{
     lock,
     shard::{Shard, hash},
 };
-use crate::{CorrelationKey, Timestamp};
+use crate::{
+    CorrelationKey, Timestamp,
+    sync::{
+        Mutex,
+        atomic::{AtomicI64, Ordering::Relaxed},
+    },
+};
 
 /// The shards, whose guards never leave them: each lock lasts as long as one closure, so
 /// none is ever held over an await.
@@ -26,11 +27,13 @@ pub(super) struct Location(u32);
 /// Messages of a shard at most, if they are spread evenly. So few that a table of them
 /// grows within a few milliseconds.
 const OF_A_SHARD: usize = 16 * 1024;
+/// Where threads are tried out, each is looked at too often.
+const FEWEST: usize = if cfg!(message_feedback_shuttle) { 2 } else { 16 };
 const NOTHING: i64 = i64::MAX;
 
 impl Shards {
     pub(super) fn new(max_messages: usize) -> Self {
-        let count = (max_messages / OF_A_SHARD).clamp(16, 1024).next_power_of_two();
+        let count = (max_messages / OF_A_SHARD).clamp(FEWEST, 1024).next_power_of_two();
         let slot_bits = u32::BITS - count.trailing_zeros();
         // One less, so that no location is the number of no slot.
         let max_slots = (1_u32 << slot_bits) - 1;
