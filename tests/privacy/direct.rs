@@ -170,7 +170,7 @@ pub(crate) async fn trouble(app: &App, trouble: &impl Trouble) {
     })
     .await;
     app.later().await;
-    
+
     let found = feedback.lookup(DEFERRED_ID).await.expect("an answer");
     assert_eq!(found.len(), 1, "what was deferred is kept");
 }
@@ -181,28 +181,33 @@ pub(crate) trait Trouble {
     async fn end(&self);
 }
 
-/// What operators look at.
-pub(crate) async fn looks(app: &App) {
-    let (world, feedback) = (&app.world, &app.world.feedback);
-    let mut watch = noted(feedback.watch([
-        noted(AlertRule::volume_rises().min_attempted(1).past(seconds(7200)).per_country()),
-        AlertRule::conversion_falls().min_attempted(1).past(seconds(7200)).per_label(),
-    ]));
-    for _ in 0..20 {
+/// A day later there are very many.
+pub(crate) async fn alerts(app: &App) {
+    let feedback = &app.world.feedback;
+    app.world.time.advance(seconds(30 * 3600));
+    feedback.flush().await;
+    for _ in 0..120 {
         noted(feedback.record(UNKNOWN_ID, app.message(AC).await).await);
     }
-    for _ in 0..6 {
-        world.time.advance(seconds(1800));
-        settle_down().await;
-        let alert = tokio::time::timeout(std::time::Duration::from_millis(20), watch.next()).await;
-        if let Ok(Some(alert)) = alert {
-            noted_text(noted(alert.of.clone()));
-            noted_text(alert);
-        }
+    let rule = AlertRule::volume_rises().by(1.1).past(seconds(40 * 3600));
+    let mut watch = noted(feedback.watch([noted(rule.clone().per_country()), rule.per_label()]));
+    for _ in 0..2 {
+        let alert = guarded(watch.next()).await.expect("an alert");
+        noted((alert.of.clone(), alert.event.clone()));
+        noted_text(alert);
+    }
+}
+
+/// What operators look at.
+pub(crate) async fn looks(app: &App) {
+    let feedback = &app.world.feedback;
+    for _ in 0..20 {
+        noted(feedback.record(UNKNOWN_ID, app.message(AC).await).await);
     }
     let query = || ReportQuery::last(seconds(24 * 3600));
     let report = noted(feedback.report(noted(query())).await.expect("a report"));
     assert!(report.total.attempted > 20);
+    noted((report.total.conversion_rate(), report.resolution));
     noted_output(&serde_json::to_string(&report).expect("JSON"));
     noted_output(&feedback.report_csv(query()).await.expect("CSV"));
     drop(noted(feedback.report_page()));

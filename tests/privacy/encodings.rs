@@ -117,7 +117,10 @@ impl Forms {
         // As `{:#?}` has it, at any usual depth.
         for depth in 0..10 {
             let between = format!(",\n{}", "    ".repeat(depth));
-            add(&format!("bytes, a line each, at {depth}"), list(u8::to_string, &between).as_bytes());
+            add(
+                &format!("bytes, a line each, at {depth}"),
+                list(u8::to_string, &between).as_bytes(),
+            );
         }
         self.base64(prefix, bytes);
     }

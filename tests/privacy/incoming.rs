@@ -56,7 +56,9 @@ async fn log_in(login: Tracked<Form<Login>>) -> StatusCode {
     StatusCode::OK
 }
 
-async fn try_log_in(login: Result<Tracked<Form<Login>>, TrackedRejection<axum::extract::rejection::FormRejection>>) -> StatusCode {
+async fn try_log_in(
+    login: Result<Tracked<Form<Login>>, TrackedRejection<axum::extract::rejection::FormRejection>>,
+) -> StatusCode {
     match login {
         Ok(login) => log_in(login).await,
         Err(error) => {
@@ -70,7 +72,9 @@ async fn clicked(link: Confirmed<Query<Login>>) {
     noted(link);
 }
 
-async fn replied(reply: Result<IncomingMessage, WebhookRejection>) -> Result<Twiml, WebhookRejection> {
+async fn replied(
+    reply: Result<IncomingMessage, WebhookRejection>,
+) -> Result<Twiml, WebhookRejection> {
     let reply = noted(reply.map_err(noted_error)?);
     assert!(!reply.body().is_empty() && !reply.from().is_empty());
     noted(reply.confirm().await);
@@ -83,7 +87,9 @@ async fn called(call: Result<IncomingCall, WebhookRejection>) -> Result<Twiml, W
     Ok(Twiml::say("Thank you"))
 }
 
-async fn status(callback: Result<StatusCallback, WebhookRejection>) -> Result<(), WebhookRejection> {
+async fn status(
+    callback: Result<StatusCallback, WebhookRejection>,
+) -> Result<(), WebhookRejection> {
     let callback = noted(callback.map_err(noted_error)?);
     noted(callback.status());
     noted(callback.record().await);
@@ -117,9 +123,8 @@ pub(crate) fn router(feedback: &MessageFeedback) -> Router {
         .route("/cookie", get(thank_you).layer(feedback.confirm_layer(cookie("id"))))
         .route(
             "/header",
-            get(thank_you).layer(
-                feedback.confirm_layer(header(http::HeaderName::from_static("x-login-id"))),
-            ),
+            get(thank_you)
+                .layer(feedback.confirm_layer(header(http::HeaderName::from_static("x-login-id")))),
         )
         .route("/extension", get(thank_you).layer(feedback.confirm_layer(extension())))
         .route("/closure", get(thank_you).layer(feedback.confirm_layer(closure)))
@@ -240,8 +245,7 @@ pub(crate) async fn webhooks(app: &App) {
     assert_eq!(app.ask(lacks).await, 400);
 
     let tracked = app.world.twilio.messages().into_iter().rev().map(|message| message.sid());
-    let with_callback =
-        tracked.filter_map(|sid| app.webhooks.status(sid, "delivered").ok()).next();
+    let with_callback = tracked.filter_map(|sid| app.webhooks.status(sid, "delivered").ok()).next();
     let callback = with_callback.expect("a send that the layer gave a callback");
     let callback = callback.with_field("To", USER).with_field("From", SENDER);
     let failed = callback.clone().with_field("MessageStatus", "failed");

@@ -15,6 +15,7 @@ mod incoming;
 mod markers;
 mod memory;
 mod mistakes;
+mod noting;
 mod outgoing;
 mod postgres;
 mod redis;

@@ -13,13 +13,18 @@ use crate::{
         API_SECRET, AUTH_TOKEN, BEARER, CODE, CORRELATION_KEY, MESSAGE, PREVIOUS_KEY,
         STORE_PASSWORD, USER, WEBHOOK_TOKEN,
     },
-    said::{nobody_told, noted, noted_error},
+    said::{listen, nobody_told, noted, noted_error},
     support::{AC, OTHER_AC, SK},
 };
 
 #[tokio::test]
 async fn mistakes_in_secrets_do_not_repeat_them() {
-    crate::said::listen();
+    listen();
+    secrets().await;
+    nobody_told();
+}
+
+pub(crate) async fn secrets() {
     for error in [
         Credentials::auth_token(AUTH_TOKEN, AUTH_TOKEN),
         Credentials::auth_token(AC, &format!("{AUTH_TOKEN}\n")),
@@ -48,12 +53,16 @@ async fn mistakes_in_secrets_do_not_repeat_them() {
     ] {
         noted_error(result.err().expect("a mistake"));
     }
-    nobody_told();
 }
 
 #[tokio::test]
 async fn texts_that_are_not_what_they_should_be_are_not_repeated() {
-    crate::said::listen();
+    listen();
+    texts().await;
+    nobody_told();
+}
+
+pub(crate) async fn texts() {
     for text in [USER, CODE, MESSAGE, STORE_PASSWORD, AUTH_TOKEN] {
         noted_error(text.parse::<AccountSid>().expect_err("no SID"));
         noted_error(text.parse::<MessageSid>().expect_err("no SID"));
@@ -63,12 +72,16 @@ async fn texts_that_are_not_what_they_should_be_are_not_repeated() {
         noted_error(text.parse::<MessageStatus>().expect_err("no status"));
         noted_error(text.parse::<StoreUrl>().expect_err("no store"));
     }
-    nobody_told();
 }
 
 #[tokio::test]
 async fn a_configuration_shows_no_secret_and_neither_do_its_mistakes() {
-    crate::said::listen();
+    listen();
+    configurations().await;
+    nobody_told();
+}
+
+pub(crate) async fn configurations() {
     let good = || {
         json!({
             "accounts": [
@@ -119,12 +132,16 @@ async fn a_configuration_shows_no_secret_and_neither_do_its_mistakes() {
             },
         }
     }
-    nobody_told();
 }
 
 #[tokio::test]
 async fn stores_that_cannot_be_opened_do_not_repeat_their_passwords() {
-    crate::said::listen();
+    listen();
+    stores().await;
+    nobody_told();
+}
+
+pub(crate) async fn stores() {
     for url in [
         format!("postgres://feedback:{STORE_PASSWORD}@127.0.0.1:1/feedback"),
         format!("postgres://feedback:{STORE_PASSWORD}@127.0.0.1:x/feedback"),
@@ -148,5 +165,4 @@ async fn stores_that_cannot_be_opened_do_not_repeat_their_passwords() {
     noted_error(noted(SqliteStore::builder("/nowhere/feedback.db")).open().await.expect_err("no"));
     noted(PreviewGuard::default());
     let _ = noted(RetryPolicy::default());
-    nobody_told();
 }

@@ -9,8 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 use tower::{Layer, Service, ServiceExt};
 use tower_message_feedback::{
-    Correlate, CorrelationId, MessageForm, conversation, link_query, recipient,
-    simulator::Answer,
+    Correlate, CorrelationId, MessageForm, conversation, link_query, recipient, simulator::Answer,
 };
 
 use crate::{

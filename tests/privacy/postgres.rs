@@ -1,6 +1,9 @@
 //! PostgreSQL: its folder, and its log, where it logs all that it is told.
 
-use std::{sync::Arc, time::{Duration, SystemTime}};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tower_message_feedback::store::{PostgresStore, postgres::tokio_postgres::NoTls};
 
@@ -9,7 +12,7 @@ use crate::{
     encodings::as_uuid,
     files,
     markers::{JOINED_ID, RECORDED_ID, STORE_PASSWORD},
-    run::{at_rest, everything, holds, site},
+    run::{all_types_were_shown, at_rest, everything, holds, site},
     said::{nobody_told, noted, noted_error},
     search::Search,
     servers::Postgres,
@@ -48,8 +51,9 @@ fn talkative() -> Postgres {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_postgres() {
-    let begun = SystemTime::now();
     let mut server = talkative();
+    // What a new cluster has is not written again.
+    let begun = SystemTime::now();
     // It asks for none, and is told one.
     let url = server.url().replace("postgres@", &format!("postgres:{STORE_PASSWORD}@"));
     let site = site().await;
@@ -81,6 +85,7 @@ async fn in_postgres() {
     drop(transaction);
     nobody_told();
 
+    all_types_were_shown(&["Postgres", "postgres"], &[]);
     let log = server.log();
     assert!(log.contains("Failing row contains"), "{log}");
     let hash = as_uuid(entry.key.as_bytes());

@@ -14,7 +14,7 @@ use crate::{
     direct::Trouble,
     files,
     markers::STORE_PASSWORD,
-    run::{at_rest, everything, holds, site},
+    run::{all_types_were_shown, at_rest, everything, holds, site},
     said::noted,
     search::Search,
     servers::Redis,
@@ -71,11 +71,13 @@ async fn in_redis() {
     let builder = noted(RedisStore::builder().clock(site.time.clock()));
     let builder = builder.response_timeout(Duration::from_secs(30));
     let store = Arc::new(noted(builder.connect(server.url()).await.expect("a store")));
+    noted(store.persistence());
     store.migrate().await.expect("the data");
     let (app, entry) = everything(site, store.clone(), &Forbidden(&server)).await;
     app.world.feedback.shutdown(Duration::from_secs(5)).await;
     drop((app, store));
 
+    all_types_were_shown(&["Redis", "redis"], &[]);
     let search = Search::for_markers();
     let mut slow = Vec::new();
     let mut answer = asked(&server, "SLOWLOG GET -1\r\nQUIT");

@@ -1,6 +1,9 @@
 //! The whole of it, on one store.
 
-use std::time::SystemTime;
+use std::{
+    collections::{BTreeSet, HashSet},
+    time::SystemTime,
+};
 
 use tower_message_feedback::{
     ManualClock,
@@ -12,9 +15,9 @@ use crate::{
     direct::{self, Trouble},
     encodings::as_uuid,
     incoming,
-    markers::{CORRELATION_KEY, RECORDED_ID},
+    markers::RECORDED_ID,
     outgoing,
-    said::{all, logged, nobody_told},
+    said::{all, listen, logged, nobody_told},
     search::Search,
     support::Site,
 };
@@ -42,13 +45,38 @@ pub(crate) async fn everything(
     let entries = app.world.feedback.lookup(RECORDED_ID).await.expect("an answer");
     let [entry] = <[LedgerEntry; 1]>::try_from(entries).expect("one");
     nobody_told();
-    // The log has been read, and what was said: what may stand there does.
+    // What may stand there does: the log and all that was said have been read.
+    for target in ["tower_message_feedback::feedback", "hyper_util::client"] {
+        assert!(holds(&logged(), target.as_bytes()), "{target} is logged");
+    }
+    assert!(holds(listen().render().as_bytes(), LABEL.as_bytes()));
     let (sid, key) = (entry.sid.to_string(), entry.key);
     assert!(!logs_hash(&logged(), key.as_bytes()), "our log has a keyed hash");
     assert!(holds(&logged(), sid.as_bytes()), "our log names the SID");
     assert!(holds(all().as_bytes(), sid.as_bytes()) && holds(all().as_bytes(), LABEL.as_bytes()));
-    assert!(!all().is_empty() && CORRELATION_KEY.len() >= 16);
     (app, entry)
+}
+
+/// Every public type whose path has one of these, or none of the others, has shown itself.
+#[track_caller]
+pub(crate) fn all_types_were_shown(with: &[&str], without: &[&str]) {
+    let said = all();
+    let shown: HashSet<&str> =
+        said.split(|letter: char| !letter.is_alphanumeric() && letter != '_').collect();
+    let mut missing = BTreeSet::new();
+    for line in include_str!("../public_api/public-api.txt").lines() {
+        let line = line.trim_start_matches("#[non_exhaustive] ").trim_start_matches("#[repr(u8)] ");
+        let named = line.strip_prefix("pub struct ").or(line.strip_prefix("pub enum "));
+        let Some(path) = named.and_then(|named| named.split(['<', '(', ' ']).next()) else {
+            continue;
+        };
+        let has = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
+        let name = path.rsplit("::").next().unwrap_or(path);
+        if (with.is_empty() || has(with)) && !has(without) && !shown.contains(name) {
+            missing.insert(path);
+        }
+    }
+    assert!(missing.is_empty(), "never shown: {missing:#?}");
 }
 
 /// Whether our own part of the log has a keyed hash: drivers of stores log what they are given.
@@ -74,7 +102,8 @@ pub(crate) fn at_rest(place: &str, bytes: &[u8], entry: &LedgerEntry) {
         .collect();
     let known = Search::new([
         ("SID", "raw".to_owned(), raw),
-        ("key", "raw".to_owned(), entry.key.as_bytes().to_vec()),
+        // The rest of it stands alone in Redis.
+        ("key", "raw".to_owned(), entry.key.as_bytes()[4..].to_vec()),
         ("label", "plain".to_owned(), LABEL.as_bytes().to_vec()),
     ]);
     let found = known.all_in(bytes);

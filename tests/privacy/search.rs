@@ -42,7 +42,10 @@ impl Search {
     /// What is there, as name and form.
     pub(crate) fn all_in(&self, bytes: &[u8]) -> BTreeSet<(&'static str, &str)> {
         let found = self.automaton.find_overlapping_iter(bytes);
-        found.map(|found| &self.forms[found.pattern()]).map(|(name, form)| (*name, &**form)).collect()
+        found
+            .map(|found| &self.forms[found.pattern()])
+            .map(|(name, form)| (*name, &**form))
+            .collect()
     }
 
     /// Fails if anything is there; says where, and what stands around it.
@@ -51,6 +54,10 @@ impl Search {
         let Some(found) = self.automaton.find_overlapping_iter(bytes).next() else { return };
         let around = found.start().saturating_sub(300)..bytes.len().min(found.end() + 100);
         let around = String::from_utf8_lossy(&bytes[around]);
-        panic!("{:?} in {place}:\n{around}\n\nof {:?}", self.forms[found.pattern()], self.all_in(bytes));
+        panic!(
+            "{:?} in {place}:\n{around}\n\nof {:?}",
+            self.forms[found.pattern()],
+            self.all_in(bytes)
+        );
     }
 }

@@ -2,13 +2,16 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use tower_message_feedback::store::{SqliteStore, sqlite::rusqlite::Connection};
+use tower_message_feedback::store::{
+    SqliteStore,
+    sqlite::{Synchronous, rusqlite::Connection},
+};
 
 use crate::{
     direct::Trouble,
     files,
     markers::JOINED_ID,
-    run::{at_rest, everything, site},
+    run::{all_types_were_shown, at_rest, everything, site},
     said::{nobody_told, noted},
     servers::{Place, fresh_directory},
     support::AC,
@@ -67,6 +70,11 @@ async fn in_sqlite() {
     drop(connection);
     nobody_told();
 
+    for settings in noted(store.settings().await.expect("settings")) {
+        noted(settings.role);
+    }
+    noted(Synchronous::Full);
+    all_types_were_shown(&["Sqlite", "sqlite"], &[]);
     for name in ["feedback.db", "feedback.db-wal", "feedback.db-shm"] {
         assert!(directory.join(name).exists(), "{name}");
     }

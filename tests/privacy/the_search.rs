@@ -59,7 +59,16 @@ fn written(marker: &Marker) -> Vec<(&'static str, Vec<u8>)> {
         let national = &digits[code..];
         add("digits", &digits);
         add("national", &format!("0{national}"));
-        add("spaced", &format!("+{} {} {} {}", &digits[..code], &national[..3], &national[3..6], &national[6..]));
+        add(
+            "spaced",
+            &format!(
+                "+{} {} {} {}",
+                &digits[..code],
+                &national[..3],
+                &national[3..6],
+                &national[6..]
+            ),
+        );
         add("American", &format!("({}) {}-{}", &national[..3], &national[3..6], &national[6..]));
         add("hash of digits", &Sha256::digest(digits));
         add("a number", &digits.parse::<u64>().expect("digits").to_le_bytes());
