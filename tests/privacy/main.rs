@@ -11,6 +11,7 @@ mod app;
 mod direct;
 mod encodings;
 mod files;
+mod forgotten;
 mod incoming;
 mod markers;
 mod memory;

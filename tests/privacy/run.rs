@@ -22,6 +22,22 @@ use crate::{
     support::Site,
 };
 
+/// What the log tells in the course of it.
+const EVENTS: [&str; 12] = [
+    "message tracked",
+    "feedback queued",
+    "feedback delivered",
+    "feedback will be sent again",
+    "feedback is a dead letter",
+    "the account's feedback waits",
+    "credentials are accepted again",
+    "confirm deferred",
+    "record deferred",
+    "status deferred",
+    "webhook refused",
+    "not an action",
+];
+
 /// A Twilio, and a clock that shows today: Redis ends by its own clock what ends by itself.
 pub(crate) async fn site() -> Site {
     Site { time: ManualClock::new(SystemTime::now().into()), ..Site::new().await }
@@ -52,6 +68,13 @@ pub(crate) async fn everything(
     assert!(holds(listen().render().as_bytes(), LABEL.as_bytes()));
     let (sid, key) = (entry.sid.to_string(), entry.key);
     assert!(!logs_hash(&logged(), key.as_bytes()), "our log has a keyed hash");
+    let said = all();
+    for form in forms_of_hash(key.as_bytes()) {
+        assert!(!said.contains(&form), "Debug shows a keyed hash: {form}");
+    }
+    for event in EVENTS {
+        assert!(holds(&logged(), event.as_bytes()), "it did not come to this: {event}");
+    }
     assert!(holds(&logged(), sid.as_bytes()), "our log names the SID");
     assert!(holds(all().as_bytes(), sid.as_bytes()) && holds(all().as_bytes(), LABEL.as_bytes()));
     (app, entry)
@@ -81,11 +104,23 @@ pub(crate) fn all_types_were_shown(with: &[&str], without: &[&str]) {
 
 /// Whether our own part of the log has a keyed hash: drivers of stores log what they are given.
 fn logs_hash(log: &[u8], key: &[u8]) -> bool {
-    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let forms = [hex, as_uuid(key), format!("{key:?}")];
+    let forms = forms_of_hash(key);
     let text = String::from_utf8_lossy(log);
     let mut ours = text.lines().filter(|line| line.contains(" tower_message_feedback"));
     ours.any(|line| forms.iter().any(|form| line.contains(form)))
+}
+
+fn forms_of_hash(key: &[u8]) -> Vec<String> {
+    let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    // A number on each line, as `{:#?}` has it, is one form of many: two of them suffice.
+    let lines = |depth| {
+        let numbers: Vec<String> = key[..4].iter().map(u8::to_string).collect();
+        numbers.join(&format!(",\n{}", "    ".repeat(depth)))
+    };
+    let list = format!("{:?}", &key[..8]);
+    let mut forms = vec![hex.to_uppercase(), hex, as_uuid(key), list[1..list.len() - 1].to_owned()];
+    forms.extend((0..12).map(lines));
+    forms
 }
 
 pub(crate) fn holds(haystack: &[u8], needle: &[u8]) -> bool {
