@@ -95,7 +95,7 @@ pub(crate) async fn deliveries(app: &App) {
     let (world, feedback) = (&app.world, &app.world.feedback);
     app.later().await;
     for answer in [
-        Answer::status(500).with_body(error_body()),
+        Answer::status(500).with_body(error_body()).with_header("twilio-request-id", USER),
         Answer::status(429).with_body(error_body()),
         Answer::status(404).with_body(error_body()),
         Answer::reset(),
