@@ -25,3 +25,4 @@ mod said;
 mod search;
 mod sqlite;
 mod the_search;
+mod threats;
