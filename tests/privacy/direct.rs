@@ -193,7 +193,7 @@ pub(crate) async fn alerts(app: &App) {
     let mut watch = noted(feedback.watch([noted(rule.clone().per_country()), rule.per_label()]));
     for _ in 0..2 {
         let alert = guarded(watch.next()).await.expect("an alert");
-        noted((alert.of.clone(), alert.event.clone()));
+        noted((alert.of.clone(), alert.event));
         noted_text(alert);
     }
 }

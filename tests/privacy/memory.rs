@@ -101,7 +101,7 @@ fn the_rest(app: &App) {
     drop(noted(verify.layer(never).call(request())));
     noted_error(verifier.verify(&request().map(|_| REPLY)).expect_err("forged"));
     noted((cookie("id"), extension(), path("id"), path_template("/{id}")));
-    noted((header(http::header::COOKIE), GoodAnswer::default()));
+    noted((header(http::header::COOKIE), GoodAnswer));
     noted((RetryPolicyConfig::default(), &app.world.time));
     noted(NotAnAction::agent("WhatsApp"));
     noted(Refusal::ShutDown);

@@ -51,7 +51,8 @@ pub(crate) async fn secrets() {
         MessageFeedback::builder().status_callback(&with_password).build_pair(),
         MessageFeedback::builder().status_callback(MESSAGE).build_pair(),
     ] {
-        noted_error(result.err().expect("a mistake"));
+        let Err(error) = result else { panic!("a mistake was accepted") };
+        noted_error(error);
     }
 }
 

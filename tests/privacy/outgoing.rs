@@ -91,7 +91,7 @@ pub(crate) async fn sends(app: &App) {
     CorrelationId::scope(SCOPE_ID, send(app, recipient(), plain())).await;
     let rule = |form: &MessageForm<'_>| {
         noted(MessageForm::new(b"Body=x"));
-        noted(form.clone());
+        noted(*form);
         Some(CorrelationId::new(RULE_ID))
     };
     send(app, rule, plain()).await;

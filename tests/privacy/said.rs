@@ -39,7 +39,7 @@ pub(crate) fn noted_error<E: Error + 'static>(error: E) -> E {
     let mut text = format!("{}:", type_name::<E>());
     let mut next: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = next {
-        write!(text, " {error} {error:#} {error:?} {error:#?}\n").expect("a text");
+        writeln!(text, " {error} {error:#} {error:?} {error:#?}").expect("a text");
         next = error.source();
     }
     lock(&SAID).push_str(&text);
