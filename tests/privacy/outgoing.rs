@@ -19,7 +19,7 @@ use crate::{
         SENDERS_TOKEN, USER,
     },
     said::{noted, noted_error},
-    support::{AC, World},
+    support::{AC, World, guarded},
 };
 
 const ID_HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -65,10 +65,7 @@ where
     let mut service = service;
     let service = service.ready().await.expect("infallible");
     let future = noted(service.call(request));
-    // Some are never answered.
-    let Ok(response) = tokio::time::timeout(Duration::from_millis(200), future).await else {
-        return;
-    };
+    let response = guarded(future).await;
     let body = noted(response.expect("infallible").into_body());
     if let Err(error) = body.collect().await {
         noted_error(error);
@@ -127,11 +124,15 @@ pub(crate) async fn sends_that_fail(app: &App) {
         Answer::status(200).with_body(""),
         Answer::truncated(),
         Answer::reset(),
-        Answer::hang(),
     ] {
         world.twilio.answer_create(noted(answer));
         send(app, link_query("id"), request(world, form(USER))).await;
     }
+    // One that is never answered, and whose caller leaves.
+    world.twilio.answer_create(noted(Answer::hang()));
+    let hangs = send(app, link_query("id"), request(world, form(USER)));
+    let left = tokio::time::timeout(Duration::from_millis(100), hangs).await;
+    left.expect_err("it hangs");
     let after = world.feedback.stats().sends;
     assert!(after.receipt_unreadable >= before.receipt_unreadable + 4, "{after:?}");
     assert!(after.not_created >= before.not_created + 4, "{after:?}");

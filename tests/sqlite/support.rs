@@ -59,6 +59,10 @@ impl Drop for Directory {
     }
 }
 
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
 /// Which error the store gives as the source of its own.
 pub(crate) fn sqlite_error(error: &StoreError) -> &SqliteError {
     let source = error.source().expect("a source");
