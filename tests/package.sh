@@ -15,6 +15,16 @@ duplicates=$(cargo tree --locked --edges normal --duplicates 2>/dev/null)
 [[ -z $duplicates ]] || fail "the default features bring crates twice: $duplicates"
 echo "$crates crates by default, none twice"
 
+# Each of them, and each that builds one, is in the notes.
+noted=$(awk -F' *[|] *' '/^[|] [a-z]/ && $2 != "crate" { print $2, "v" $3 }' tests/dependencies/audits.md | sort)
+used=$(cargo tree --locked --edges normal,build --prefix none --no-dedupe |
+    awk '$1 != "tower-message-feedback" { print $1, $2 }' | sort -u)
+unnoted=$(diff <(cut -d' ' -f1 <<<"$noted") <(cut -d' ' -f1 <<<"$used") | grep '^[<>]' || true)
+[[ -z $unnoted ]] ||
+    fail "tests/dependencies/audits.md lacks the crates with >, and has those with < in vain: $unnoted"
+comm -13 <(printf '%s\n' "$noted") <(printf '%s\n' "$used") |
+    sed 's/^/another version than was looked at: /'
+
 # Builds what is packaged, as crates.io would get it.
 changed=()
 [[ ${CI:-} ]] || changed=(--allow-dirty)

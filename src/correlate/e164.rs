@@ -42,15 +42,17 @@ impl E164 {
         if PHONE_NUMBER_UTIL.get_country_code_for_region(region).is_none() {
             return Err(InvalidNumber::Region);
         }
-        let number =
-            PHONE_NUMBER_UTIL.parse(typed, Some(region)).map_err(|_| InvalidNumber::Number)?;
-        // Nor is it one that is dialled within a town only.
-        if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number)
-            != Ok(NumberLengthType::IsPossible)
-        {
-            return Err(InvalidNumber::Number);
-        }
-        Ok(Self(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()))
+        quietly(|| {
+            let number =
+                PHONE_NUMBER_UTIL.parse(typed, Some(region)).map_err(|_| InvalidNumber::Number)?;
+            // Nor is it one that is dialled within a town only.
+            if PHONE_NUMBER_UTIL.is_possible_number_with_reason(&number)
+                != Ok(NumberLengthType::IsPossible)
+            {
+                return Err(InvalidNumber::Number);
+            }
+            Ok(Self(PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned()))
+        })
     }
 
     /// The number, for the field `To` of a send.
@@ -61,6 +63,12 @@ impl E164 {
 }
 
 /// The recipient: [`CorrelationId::recipient`].
+/// The library logs the numbers that it reads, at `TRACE`: nothing of that reaches a
+/// subscriber of `tracing`.
+fn quietly<T>(read: impl FnOnce() -> T) -> T {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), read)
+}
+
 impl From<&E164> for CorrelationId {
     fn from(number: &E164) -> Self {
         Self::recipient(&number.0)

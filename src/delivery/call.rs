@@ -86,12 +86,14 @@ impl CallResult {
         }
     }
 
-    /// What Twilio calls the request: its support asks for it.
+    /// What Twilio calls the request: its support asks for it. It goes into the log, so
+    /// that nothing else of a header may stand for it.
     pub(super) fn request_id(&self) -> Option<&str> {
-        match self {
-            Self::Answered(answer) => answer.headers.get("twilio-request-id")?.to_str().ok(),
-            _ => None,
-        }
+        let Self::Answered(answer) = self else { return None };
+        let id = answer.headers.get("twilio-request-id")?.to_str().ok()?;
+        let digits = id.strip_prefix("RQ")?;
+        let is_one = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_one.then_some(id)
     }
 
     /// What went wrong on the way, for an event.

@@ -272,10 +272,13 @@ impl Sent {
     /// Twilio has named the message, if there is one to track.
     pub(super) fn created(mut self, receipt: Receipt) -> Option<PendingRecord> {
         let UnnamedMessage { key, base_url, sent_at, segment } = self.unnamed.take()?;
+        // A proxy that the builder added must not get another account's credentials by
+        // naming that account.
+        let named = receipt.account.filter(|named| *named == self.account || base_url.is_twilios());
         let message = TrackedMessage {
             key,
             sid: receipt.sid,
-            account: receipt.account.unwrap_or(self.account),
+            account: named.unwrap_or(self.account),
             base_url,
             sent_at,
             expires_at: sent_at + self.shared.settings.retention,

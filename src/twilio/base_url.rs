@@ -45,6 +45,11 @@ impl BaseUrl {
         Self(format!("{scheme}://{authority}{prefix}").into())
     }
 
+    /// Whether it is Twilio's own, over `https`: nobody else answers there.
+    pub(crate) fn is_twilios(&self) -> bool {
+        self.uri().is_some_and(|uri| parts(&uri).is_some_and(is_twilios))
+    }
+
     fn uri(&self) -> Option<Uri> {
         self.0.parse().ok()
     }
@@ -160,7 +165,7 @@ impl AllowedOrigins {
             return false;
         }
         parts(uri).is_some_and(|(scheme, host, port)| {
-            (scheme == "https" && port == 443 && is_twilio(host))
+            is_twilios((scheme, host, port))
                 || self.added.iter().any(|origin| {
                     *origin.scheme == *scheme
                         && origin.host.eq_ignore_ascii_case(host)
@@ -171,13 +176,20 @@ impl AllowedOrigins {
 }
 
 fn parts(uri: &Uri) -> Option<(&str, &str, u16)> {
-    let scheme = uri.scheme_str()?;
-    let port = uri.port_u16().or(match scheme {
-        "https" => Some(443),
-        "http" => Some(80),
-        _ => None,
-    })?;
-    Some((scheme, uri.host()?, port))
+    let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+    let port = match uri.port_u16() {
+        Some(port) => port,
+        // What stands behind the host is no port: somebody else may read it as one.
+        None if authority.as_str().len() != authority.host().len() => return None,
+        None if scheme == "https" => 443,
+        None if scheme == "http" => 80,
+        None => return None,
+    };
+    Some((scheme, authority.host(), port))
+}
+
+fn is_twilios((scheme, host, port): (&str, &str, u16)) -> bool {
+    scheme == "https" && port == 443 && is_twilio(host)
 }
 
 fn is_twilio(host: &str) -> bool {
@@ -211,6 +223,8 @@ mod tests {
             "https://api.twilio.com@evil.example/",
             "https://user@api.twilio.com/",
             "https://eviltwilio.com/",
+            "https://api.twilio.com:443x/",
+            "https://api.twilio.com:65536/",
             "https://twilio.com.evil.example/",
             "http://127.0.0.1:9000/",
             "/2010-04-01",

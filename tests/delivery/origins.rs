@@ -31,6 +31,63 @@ async fn a_message_from_elsewhere_is_neither_recorded_nor_confirmed() {
 }
 
 #[tokio::test]
+async fn a_host_that_only_looks_like_twilios_gets_no_credentials() {
+    let world = World::new().await;
+    let sid = world.create(AC).await;
+    let mut read = 0;
+    for url in [
+        // Of another domain.
+        "https://twilio.com.evil.example",
+        "https://api.twilio.com.evil.example",
+        "https://eviltwilio.com",
+        "https://api-twilio.com",
+        "https://twilio.co",
+        "https://api.twilio.com.",
+        "https://api.twilio.comx",
+        // A user name that looks like a host, a host that looks like a fragment or a path.
+        "https://api.twilio.com@evil.example",
+        "https://api.twilio.com:443@evil.example",
+        "https://evil.example@api.twilio.com",
+        "https://evil.example/api.twilio.com",
+        "https://evil.example#.twilio.com",
+        "https://evil.example?.twilio.com",
+        "https://evil.example\\.twilio.com",
+        "https://evil.example%2f.twilio.com",
+        "https://evil.example%00.twilio.com",
+        "https://api.twilio.com%2eevil.example",
+        // Letters of other scripts, as they are and as DNS has them.
+        "https://api.tw\u{456}lio.com",
+        "https://api.twilio\u{3002}com",
+        "https://api.xn--twlio-q4d.com",
+        // Other schemes and ports.
+        "http://api.twilio.com",
+        "ftp://api.twilio.com",
+        "https://api.twilio.com:444",
+        "https://api.twilio.com:0443x",
+        "//api.twilio.com",
+        "api.twilio.com",
+        // What is inside.
+        "https://localhost",
+        "https://127.0.0.1",
+        "https://[::1]",
+        "http://169.254.169.254",
+        "https://10.0.0.1",
+    ] {
+        // Either it is no base URL at all, or one that nothing is sent to.
+        let Ok(base_url) = format!("{url}/2010-04-01").parse() else { continue };
+        read += 1;
+        let sent = SentMessage::new(account(AC), sid).base_url(base_url);
+        let recorded = world.feedback.record("id", sent.clone()).await;
+        assert_eq!(recorded, Recorded::OriginNotAllowed, "{url}");
+        let confirmed = world.feedback.confirm_sid(sent).await;
+        assert_eq!(confirmed, Confirmation::Refused(Refusal::OriginNotAllowed), "{url}");
+    }
+    assert!(read > 12, "{read}");
+    assert!(world.flush().await.is_empty());
+    assert_eq!(world.feedback.stats().delivery.calls, 0);
+}
+
+#[tokio::test]
 async fn the_origin_is_checked_again_before_each_call() {
     let site = Site::new().await;
     let store = Arc::new(MemoryStore::builder().clock(site.time.clock()).build());

@@ -205,3 +205,26 @@ async fn a_key_may_be_rotated_while_messages_wait() {
     assert_eq!(new.confirm("three").await, Confirmation::Queued);
     guarded(site.twilio.wait_until(|twilio| twilio.confirmed().len() == 2)).await;
 }
+
+#[tokio::test]
+async fn the_hash_of_an_id_is_nothing_without_the_key() {
+    let mut keys = Vec::new();
+    for secret in
+        ["a secret of enough bytes", "another secret, of enough", "a secret of enough bytes"]
+    {
+        let world = World::with(|builder| builder.correlation_key(secret)).await;
+        world.send("+15558675310").await;
+        let entries = world.feedback.lookup("+15558675310").await.expect("an answer");
+        keys.push(entries[0].key);
+    }
+    assert_eq!(keys[0], keys[2]);
+    assert_ne!(keys[0], keys[1]);
+    // Without a secret of its own, a process has one that no other has.
+    for _ in 0..2 {
+        let world = World::new().await;
+        world.send("+15558675310").await;
+        let entries = world.feedback.lookup("+15558675310").await.expect("an answer");
+        assert!(!keys.contains(&entries[0].key));
+        keys.push(entries[0].key);
+    }
+}

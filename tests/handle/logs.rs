@@ -1,16 +1,20 @@
 //! Nothing personal in the log, at any level.
 
 use std::{
+    convert::Infallible,
     io,
     sync::{Arc, LazyLock, Mutex},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::Request;
+use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
-use tower_message_feedback::{Confirmation, CorrelationId, link_query, simulator::Answer};
+use tower_message_feedback::{
+    Confirmation, CorrelationId, Recorded, RetryPolicy, link_query, simulator::Answer,
+    source::query,
+};
 use tracing::{Dispatch, subscriber::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -164,6 +168,43 @@ async fn a_whole_loop_logs_no_number_no_id_no_text_and_no_credential() {
     ] {
         let line = log.lines().find(|line| line.contains(personal));
         assert_eq!(line, None, "{personal}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_outside_can_write_a_line_into_the_log() {
+    const FORGED: &str = "x\r\n2026-01-01T00:00:00Z ERROR forged\u{1b}[31m\u{7}\u{2028}";
+    let (log, _guard) = Log::of(LevelFilter::TRACE);
+    let world = World::with(|builder| builder.retry_policy(RetryPolicy::default())).await;
+    let body = format!(r#"{{"code":21211,"message":{FORGED:?},"more_info":{FORGED:?}}}"#);
+    let ids = ["RQ1 forged\t", &"RQ".repeat(4000), "RQ0123456789abcdef0123456789abcdef"];
+    for (status, id) in [500, 429, 400].into_iter().zip(ids) {
+        let answer = Answer::status(status).with_body(body.clone());
+        world.twilio.answer_feedback(answer.with_header("twilio-request-id", id));
+    }
+    world.twilio.answer_create(Answer::status(201).with_body(FORGED));
+    send(&world, "forged%0D%0Aforged%1B").await;
+    send(&world, "forged%0D%0Aforged%1B").await;
+    let sid = world.create(AC).await;
+    let sent = world.sent(AC, sid).label(FORGED);
+    assert_eq!(world.feedback.record(FORGED, sent).await, Recorded::Recorded);
+    assert_eq!(world.feedback.confirm(FORGED).await, Confirmation::Queued);
+    let preview = Request::get("/?id=forged").header("user-agent", "WhatsApp/forged\t").body(());
+    let preview = preview.expect("a request");
+    let confirm = world.feedback.confirm_layer(query("id"));
+    let service = tower::service_fn(|_| async { Ok::<_, Infallible>(Response::new(())) });
+    confirm.layer(service).oneshot(preview).await.expect("infallible");
+    for _ in 0..4 {
+        world.advance(WAIT).await;
+    }
+
+    let log = log.text();
+    assert!(log.contains("not an action") && log.contains("feedback is a dead letter"), "{log}");
+    assert!(log.contains(&format!("request_id=\"{}\"", ids[2])), "{log}");
+    assert!(!log.contains("forged") && !log.contains("RQRQ"), "{log}");
+    for line in log.lines() {
+        assert!(line.starts_with(|first: char| first.is_ascii_digit()), "{line}");
+        assert!(!line.contains(|letter: char| letter.is_control()), "{line}");
     }
 }
 

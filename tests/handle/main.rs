@@ -13,7 +13,6 @@ mod logs;
 mod modes;
 mod operating;
 mod overtaken;
-mod secrets;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,7 +9,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_http::decompression::DecompressionLayer;
-use tower_message_feedback::{link_query, simulator::Answer};
+use tower_message_feedback::{CorrelationId, link_query, recipient, simulator::Answer};
 
 use crate::{
     script::{Script, Seen, Step, data, frames, split},
@@ -130,6 +130,33 @@ async fn a_receipt_names_the_account_that_owns_the_message() {
     let feedback = feedback(ORIGIN);
     answered(&feedback, || created(full(&format!(r#"{{"sid":"{SM}"}}"#)))).await;
     assert_eq!(only(&feedback, LINK_ID).await.account.to_string(), AC);
+}
+
+#[tokio::test]
+async fn a_proxy_cannot_name_another_account_to_get_its_credentials() {
+    for account_sid in [SUB_AC, AC] {
+        let feedback = feedback("http://proxy.example/2010-04-01");
+        let body = format!(r#"{{"account_sid":"{account_sid}","sid":"{SM}"}}"#);
+        let (_, inner) = answering(move || created(full(&body)));
+        let service = feedback.provide_layer().correlate(link_query("id")).layer(inner);
+        let request = create(&messages("http://proxy.example/2010-04-01"), LINK);
+        service.oneshot(request).await.expect("infallible");
+        // The one that the application's own request named.
+        assert_eq!(only(&feedback, LINK_ID).await.account.to_string(), AC);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_cannot_take_over_the_message_of_another_send() {
+    let feedback = feedback(ORIGIN);
+    answered(&feedback, || created(full(&receipt()))).await;
+    // Another send is answered with the SID of the first.
+    let (_, inner) = answering(|| created(full(&receipt())));
+    let service = feedback.provide_layer().correlate(recipient()).layer(inner);
+    service.oneshot(create(&messages(ORIGIN), LINK)).await.expect("infallible");
+    assert_eq!(only(&feedback, LINK_ID).await.sid.to_string(), SM);
+    let other = CorrelationId::recipient("+15558675310");
+    assert_eq!(feedback.lookup(other).await.expect("an answer"), []);
 }
 
 #[tokio::test]

@@ -11,6 +11,5 @@ mod migrations;
 mod reconnecting;
 mod safety;
 mod scripts;
-mod secrets;
 mod support;
 mod together;

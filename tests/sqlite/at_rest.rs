@@ -1,52 +1,19 @@
-//! What can be read in the files.
+//! What can be read in the files: nothing of what is forgotten. (That no id and no secret
+//! ever stands there is shown in `tests/privacy`.)
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::collections::{BTreeSet, HashMap};
 
 use tower_message_feedback::{
-    Confirmation, CorrelationId, Credentials, MessageFeedback, MessageSid, Recorded, SentMessage,
+    MessageSid,
     store::{
         ConfirmTarget, Failure, FailureKind, FeedbackStore, ForgetTarget, Resends, SettledAs,
         TrackedMessage,
     },
 };
 
-use crate::support::{Fixture, RETENTION, account, contains, key, keys, message, ok, seconds, sid};
+use crate::support::{Fixture, RETENTION, key, keys, message, ok, seconds};
 
 const REJECTED: Failure = Failure::new(FailureKind::Rejected, Some(400), None);
-const LOGIN: &str = "MARKED-login-4711";
-const PHONE: &str = "+15550123987";
-
-#[tokio::test]
-async fn no_id_and_no_secret_is_in_the_files() {
-    let fixture = Fixture::new().await;
-    let store = Arc::new(fixture.again().await);
-    let credentials =
-        Credentials::auth_token(&account(0).to_string(), "MARKED-token").expect("credentials");
-    let feedback = MessageFeedback::builder()
-        .credentials(credentials)
-        .correlation_key("MARKED-correlation-key")
-        .store(store)
-        .store_timeout(seconds(60))
-        .build()
-        .expect("a handle");
-    feedback.pause_delivery();
-    let sent = |n| SentMessage::new(account(0), sid(n)).label("welcome");
-    assert_eq!(feedback.record(LOGIN, sent(1)).await, Recorded::Recorded);
-    let recipient = CorrelationId::recipient(PHONE);
-    assert_eq!(feedback.record(recipient.clone(), sent(2)).await, Recorded::Recorded);
-    assert_eq!(feedback.confirm(LOGIN).await, Confirmation::Queued);
-    assert_eq!(feedback.confirm(recipient).await, Confirmation::Queued);
-
-    let bytes = fixture.directory.bytes();
-    for secret in ["MARKED", "4711", "5550123987"] {
-        assert!(!contains(&bytes, secret.as_bytes()), "{secret} is at rest");
-    }
-    // The search finds what is there.
-    assert!(contains(&bytes, b"welcome"));
-}
 
 /// A SID that looks like a real one.
 fn random_sid(n: u64) -> MessageSid {

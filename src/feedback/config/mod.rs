@@ -12,7 +12,7 @@ use serde_core::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use self::{
     path::Path,
     table::table,
-    value::{At, Value},
+    value::{At, Shown, Value},
 };
 use super::{builder::MessageFeedbackBuilder, error::BuildError, handle::MessageFeedback};
 use crate::{
@@ -30,7 +30,8 @@ table! {
     /// too, as environment variables have it. An error names the setting,
     /// `accounts[1].auth_token`, and no secret; a format may add the line where it stands,
     /// as `toml` does: show such errors to the person who writes the file, and do not log them.
-    /// `Debug` hides secrets.
+    /// `Debug` hides secrets; of a URL it shows where it leads, and of another text nothing,
+    /// unless it is an account's SID.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]

@@ -7,10 +7,18 @@ macro_rules! table {
         }
     ) => {
         $(#[$about])*
-        #[derive(Debug, Clone, Default)]
+        #[derive(Clone, Default)]
         #[non_exhaustive]
         pub struct $name {
             $($(#[$docs])* pub $field: Option<$type>,)*
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($name))
+                    $(.field(stringify!($field), &Shown(&self.$field)))*
+                    .finish()
+            }
         }
 
         impl Value for $name {

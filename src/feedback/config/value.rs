@@ -10,12 +10,26 @@ use serde_core::de::{
 
 use super::path::Path;
 use crate::{
-    Mode,
+    AccountSid, BaseUrl, Mode,
     store::{Resends, StoreUrl},
 };
 
-pub(super) trait Value: Sized {
+pub(super) trait Value: Sized + fmt::Debug {
     fn read<'de, D: Deserializer<'de>>(at: &Path<'_>, from: D) -> Result<Self, D::Error>;
+
+    /// What `Debug` of a table shows of it.
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Shows no more than a value may be seen of.
+pub(super) struct Shown<'a, T>(pub(super) &'a T);
+
+impl<T: Value> fmt::Debug for Shown<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show(f)
+    }
 }
 
 /// Reads a `T` that stands at a path.
@@ -39,6 +53,10 @@ impl<'de, T: Value> DeserializeSeed<'de> for At<'_, T> {
 impl<T: Value> Value for Option<T> {
     fn read<'de, D: Deserializer<'de>>(at: &Path<'_>, from: D) -> Result<Self, D::Error> {
         from.deserialize_option(At::<Self>::new(at))
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.as_ref().map(Shown), f)
     }
 }
 
@@ -66,6 +84,10 @@ impl<T: Value> Value for Vec<T> {
     fn read<'de, D: Deserializer<'de>>(at: &Path<'_>, from: D) -> Result<Self, D::Error> {
         from.deserialize_seq(At::<Self>::new(at))
     }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(Shown)).finish()
+    }
 }
 
 impl<'de, T: Value> Visitor<'de> for At<'_, Vec<T>> {
@@ -87,6 +109,10 @@ impl<'de, T: Value> Visitor<'de> for At<'_, Vec<T>> {
 impl<T: Value> Value for BTreeMap<String, T> {
     fn read<'de, D: Deserializer<'de>>(at: &Path<'_>, from: D) -> Result<Self, D::Error> {
         from.deserialize_map(At::<Self>::new(at))
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(key, of)| (Shown(key), Shown(of)))).finish()
     }
 }
 
@@ -142,8 +168,33 @@ macro_rules! from_text {
     )*};
 }
 
+impl Text for String {
+    const EXPECTED: &'static str = "a text";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(text.to_owned())
+    }
+}
+
+/// Any text may be a secret: one that stands where another belongs, a password in a URL.
+/// Shown is what is known to be none: an account, and where a URL leads.
+impl Value for String {
+    fn read<'de, D: Deserializer<'de>>(at: &Path<'_>, from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(FromText::<Self>(at, PhantomData))
+    }
+
+    fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.parse::<AccountSid>().is_ok() {
+            return fmt::Debug::fmt(self, f);
+        }
+        match self.parse::<BaseUrl>() {
+            Ok(url) => fmt::Debug::fmt(url.origin(), f),
+            Err(_) => f.write_str("…"),
+        }
+    }
+}
+
 from_text! {
-    String: "a text", |text| Some(text.to_owned());
     // As environment variables have them, too.
     bool: "true or false" or Bool, |text| text.parse().ok();
     usize: "a number that is not negative" or Number, |text| text.parse().ok();
