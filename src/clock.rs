@@ -6,6 +6,8 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use tokio::time::Instant;
+
 /// A moment, in whole milliseconds since the Unix epoch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -95,8 +97,51 @@ enum Source {
     Manual(ManualClock),
 }
 
+/// What waits within a process goes by: time that passes, however the clock is set. Its
+/// moments mean nothing to another process, or to a store.
+#[derive(Clone)]
+pub(crate) enum SteadyClock {
+    System {
+        began: Instant,
+    },
+    #[cfg(feature = "test-util")]
+    Manual(ManualClock),
+}
+
+impl SteadyClock {
+    pub(crate) fn new(clock: &Clock) -> Self {
+        match &clock.0 {
+            Source::System => Self::System { began: Instant::now() },
+            #[cfg(feature = "test-util")]
+            Source::Manual(manual) => Self::Manual(manual.clone()),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        match self {
+            Self::System { began } => Timestamp(0) + began.elapsed(),
+            #[cfg(feature = "test-util")]
+            Self::Manual(manual) => manual.passed(),
+        }
+    }
+
+    /// Waits until it shows `deadline` or later.
+    ///
+    /// # Panics
+    ///
+    /// The system's clock needs a Tokio runtime with its timer enabled.
+    pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
+        match self {
+            Self::System { .. } => tokio::time::sleep(deadline.since(self.now())).await,
+            #[cfg(feature = "test-util")]
+            Self::Manual(manual) => manual.sleep_until(deadline).await,
+        }
+    }
+}
+
 impl Clock {
-    /// The system's clock. A step of it moves what waits; nothing is lost by one.
+    /// The system's clock. A step of it moves what a store waits for; what waits within a
+    /// process goes by the time that passes.
     #[must_use]
     pub fn system() -> Self {
         Self::default()
@@ -109,26 +154,6 @@ impl Clock {
             Source::System => SystemTime::now().into(),
             #[cfg(feature = "test-util")]
             Source::Manual(manual) => manual.now(),
-        }
-    }
-
-    /// Waits until the clock shows `deadline` or later.
-    ///
-    /// # Panics
-    ///
-    /// The system's clock needs a Tokio runtime with its timer enabled.
-    pub(crate) async fn sleep_until(&self, deadline: Timestamp) {
-        match &self.0 {
-            Source::System => loop {
-                let wait = deadline.since(self.now());
-                if wait.is_zero() {
-                    return;
-                }
-                // Short enough to notice that the system's clock was stepped.
-                tokio::time::sleep(wait.min(Duration::from_secs(60))).await;
-            },
-            #[cfg(feature = "test-util")]
-            Source::Manual(manual) => manual.sleep_until(deadline).await,
         }
     }
 }
@@ -177,6 +202,8 @@ mod manual {
     #[derive(Debug)]
     struct Inner {
         millis: AtomicI64,
+        /// The same, and never moved back.
+        passed: AtomicI64,
         moved: Notify,
     }
 
@@ -186,6 +213,7 @@ mod manual {
         pub fn new(start: Timestamp) -> Self {
             Self(Arc::new(Inner {
                 millis: AtomicI64::new(start.as_millis()),
+                passed: AtomicI64::new(0),
                 moved: Notify::new(),
             }))
         }
@@ -202,24 +230,30 @@ mod manual {
             Timestamp::from_millis(self.0.millis.load(Ordering::SeqCst))
         }
 
-        /// Moves it forward and wakes whatever waits for the time it shows then.
+        /// Lets time pass, and wakes whatever waits for the time it shows then.
         pub fn advance(&self, by: Duration) {
             self.0.millis.fetch_add(millis(by), Ordering::SeqCst);
+            self.0.passed.fetch_add(millis(by), Ordering::SeqCst);
             self.0.moved.notify_waiters();
         }
 
-        /// Moves it back, as the system's clock is when it was ahead. Whatever
-        /// waits for a time waits that much longer.
+        /// Moves it back, as the system's clock is when it was ahead. What a store keeps
+        /// until a time, it keeps that much longer; no time has passed.
         pub fn step_back(&self, by: Duration) {
             self.0.millis.fetch_sub(millis(by), Ordering::SeqCst);
         }
 
-        pub(super) async fn sleep_until(&self, deadline: Timestamp) {
+        /// How much time has passed, whatever it was moved back.
+        pub(super) fn passed(&self) -> Timestamp {
+            Timestamp::from_millis(self.0.passed.load(Ordering::SeqCst))
+        }
+
+        pub(super) async fn sleep_until(&self, passed: Timestamp) {
             loop {
                 let mut moved = std::pin::pin!(self.0.moved.notified());
                 // Enrolled before the look at the time, so that no move is missed.
                 moved.as_mut().enable();
-                if self.now() >= deadline {
+                if self.passed() >= passed {
                     return;
                 }
                 moved.await;

@@ -27,6 +27,7 @@ use super::{
 };
 use crate::{
     AccountSid, Clock, Timestamp,
+    clock::SteadyClock,
     store::{
         FeedbackStore, LeaseAnswer, LeaseRequest, Leased, SettleOutcome, SettledAs, StoreError,
     },
@@ -38,6 +39,8 @@ pub(crate) struct Delivery {
     pub(crate) store: Arc<dyn FeedbackStore>,
     pub(crate) control: Arc<Control>,
     pub(crate) clock: Clock,
+    /// What everything here waits by.
+    pub(crate) steady: SteadyClock,
     pub(crate) credentials: Directory,
     pub(crate) origins: Arc<AllowedOrigins>,
     pub(crate) retry: RetryPolicy,
@@ -152,7 +155,7 @@ impl Worker {
 
     /// Settles what was decided, then leases, and calls as much as is free.
     async fn step(&mut self) -> Result<Outlook, StoreError> {
-        let now = self.delivery.clock.now();
+        let now = self.delivery.steady.now();
         for account in self.delivery.control.take_giving_way() {
             let lane = lane(&mut self.lanes, account, self.delivery.max_in_flight);
             lane.give_way(now, &self.delivery.retry);
@@ -299,8 +302,8 @@ impl Worker {
     fn call_ended(&mut self, (held, result): (Option<Held>, CallResult)) {
         let Some(held) = held else { return };
         let entry = &held.entry;
-        let now = self.delivery.clock.now();
-        let decision = result.decide(entry, &self.delivery.retry, now);
+        let now = self.delivery.steady.now();
+        let decision = result.decide(entry, &self.delivery.retry, self.delivery.clock.now());
         let lane = lane(&mut self.lanes, entry.account, self.delivery.max_in_flight);
         let took = held.began.map_or(self.delivery.call_timeout, |began| began.elapsed());
         lane.call_ended(took, now);
@@ -418,7 +421,7 @@ impl Worker {
                 return Err(error);
             }
         };
-        let now = self.delivery.clock.now();
+        let now = self.delivery.steady.now();
         let (settlements, held) = batch.into_parts();
         let mut concluded = Vec::new();
         for (at, outcome) in outcomes.into_iter().enumerate() {
@@ -448,7 +451,7 @@ impl Worker {
             warn!(error, "the store failed; delivery waits");
         }
         self.store_errors = self.store_errors.saturating_add(1);
-        let next = self.delivery.clock.now() + store_backoff(self.store_errors);
+        let next = self.delivery.steady.now() + store_backoff(self.store_errors);
         Outlook { next: Some(next), nothing_due: false, more_to_come: true }
     }
 
@@ -487,7 +490,7 @@ impl Worker {
     /// until `next`.
     async fn wait(&mut self, next: Option<Timestamp>) {
         let control = self.delivery.control.clone();
-        let clock = self.delivery.clock.clone();
+        let clock = self.delivery.steady.clone();
         let mut woken = pin!(control.woken());
         let mut gathered = pin!(sleep_until(self.asked_at + GATHERING));
         let mut timer = pin!(async {

@@ -40,10 +40,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut failures: u32 = 0;
     let mut retry_at: Option<Timestamp> = None;
     let mut look_at: Option<Timestamp> = None;
-    let mut expire_at = shared.clock.now() + EXPIRE;
+    let mut expire_at = shared.steady.now() + EXPIRE;
     let mut flushes = Flushes::default();
     #[cfg(feature = "metrics")]
-    let mut gauge_at = shared.clock.now();
+    let mut gauge_at = shared.steady.now();
     #[cfg(feature = "metrics")]
     super::metrics::describe();
     loop {
@@ -53,7 +53,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let mut counted = pin!(shared.control.conclusions.changed());
         counted.as_mut().enable();
 
-        let now = shared.clock.now();
+        let now = shared.steady.now();
         if retry_at.is_none_or(|at| at <= now) {
             retry_at = match retry_deferred(&shared, failures).await {
                 Ok(()) => {
@@ -65,7 +65,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                     failures = failures.saturating_add(1);
                     let reason: &(dyn Error + 'static) = &error;
                     debug!(error = reason, failures, "the store fails; what is deferred waits");
-                    Some(shared.clock.now() + store_backoff(failures))
+                    Some(shared.steady.now() + store_backoff(failures))
                 }
             };
         }
@@ -74,7 +74,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             None => Some(now + LOOK_AGAIN),
             Some(at) if at <= now => {
                 look_again(&shared).await;
-                Some(shared.clock.now() + LOOK_AGAIN)
+                Some(shared.steady.now() + LOOK_AGAIN)
             }
             later => later,
         };
@@ -85,7 +85,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         #[cfg(feature = "metrics")]
         if gauge_at <= now {
             shared.set_gauges().await;
-            gauge_at = shared.clock.now() + GAUGES;
+            gauge_at = shared.steady.now() + GAUGES;
         }
         if expire_at <= now {
             let full = matches!(
@@ -106,7 +106,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             .fold(expire_at, Timestamp::min);
         #[cfg(feature = "metrics")]
         let next = next.min(gauge_at);
-        let mut timer = pin!(shared.clock.sleep_until(next));
+        let mut timer = pin!(shared.steady.sleep_until(next));
         poll_fn(|cx| {
             // While the store fails, new arrivals do not shorten the pause.
             if retry_at.is_none() && changed.as_mut().poll(cx).is_ready() {
@@ -143,12 +143,12 @@ impl Flushes {
                         error = reason,
                         self.failures, "the store fails; what was counted waits"
                     );
-                    Some(shared.clock.now() + store_backoff(self.failures))
+                    Some(shared.steady.now() + store_backoff(self.failures))
                 }
             };
         }
         if self.next.is_none() && !shared.everything_is_counted() {
-            self.next = Some(shared.clock.now() + FLUSH);
+            self.next = Some(shared.steady.now() + FLUSH);
         }
     }
 }
@@ -225,7 +225,7 @@ impl Drop for Taken<'_> {
 
 /// Looks for what was recorded meanwhile, here or by another process.
 async fn look_again(shared: &Shared) {
-    let waiting = shared.waiting.current(shared.clock.now());
+    let waiting = shared.waiting.current(shared.steady.now());
     for keys in waiting.chunks(256) {
         let targets: Vec<ConfirmTarget> = keys.iter().map(|keys| shared.by_id(*keys)).collect();
         let answered = shared.patiently(shared.store.confirm(&targets)).await;

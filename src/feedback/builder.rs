@@ -21,6 +21,7 @@ use super::{
 use crate::{
     BaseUrl, Clock, Credentials, CredentialsProvider, FeedbackBody, MessageForm, Mode,
     PreviewGuard, RetryPolicy,
+    clock::SteadyClock,
     correlate::Keyring,
     counters::Striped,
     delivery::{BoxError, BoxTransport, Control, Delivery, ServiceTransport, Worker},
@@ -420,10 +421,12 @@ impl MessageFeedbackBuilder {
         let tally = Tally::new(self.settings.report.clone(), i64::from_ne_bytes(writer));
         control.conclusions.keep(tally.max_conclusions());
         let origins = Arc::new(self.origins);
+        let steady = SteadyClock::new(&self.clock);
         let delivery = Delivery {
             store: store.clone(),
             control: control.clone(),
             clock: self.clock.clone(),
+            steady: steady.clone(),
             credentials: self.credentials,
             origins: origins.clone(),
             retry: self.retry,
@@ -434,6 +437,7 @@ impl MessageFeedbackBuilder {
             store,
             keyring,
             clock: self.clock,
+            steady,
             origins,
             control,
             sends: Striped::default(),

@@ -26,6 +26,7 @@ use super::{
 use crate::MessagingServiceSid;
 use crate::{
     BaseUrl, Clock, CorrelationKeys, MessageForm, MessageSid, Timestamp,
+    clock::SteadyClock,
     correlate::Keyring,
     counters::Striped,
     delivery::{Control, DispatcherState},
@@ -58,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn FeedbackStore>,
     pub(crate) keyring: Keyring,
     pub(crate) clock: Clock,
+    /// What waits in memory goes by.
+    pub(crate) steady: SteadyClock,
     pub(crate) origins: Arc<AllowedOrigins>,
     pub(crate) settings: Settings,
     pub(crate) control: Arc<Control>,
@@ -182,7 +185,7 @@ impl Shared {
                 warn!(sid = %message.sid, "message not tracked: the store is full");
             }
         }
-        if self.early.hasten(message.sid, message.account, self.clock.now()) {
+        if self.early.hasten(message.sid, message.account, self.steady.now()) {
             self.deferred.poke();
         }
         if let Some(keys) = self.waiting.remove(message.key) {
@@ -349,7 +352,7 @@ impl Shared {
     }
 
     fn wait_for_record(&self, keys: CorrelationKeys) {
-        let until = self.clock.now() + self.settings.wait_for_record;
+        let until = self.steady.now() + self.settings.wait_for_record;
         if self.waiting.insert(keys, until) {
             self.confirms.waiting_evicted.increment();
         }

@@ -199,7 +199,7 @@ impl Shared {
 
     /// Answers whether there was room.
     fn keep_early(&self, early: EarlyStatus, wait: Duration) -> bool {
-        let kept = self.early.insert(early, self.clock.now() + wait);
+        let kept = self.early.insert(early, self.steady.now() + wait);
         if !kept {
             self.statuses.refused.increment();
         }

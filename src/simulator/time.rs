@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, SteadyClock, Timestamp};
 
 /// What the simulator's dates and delays go by.
 #[derive(Clone, Default)]
 pub(super) struct Time {
     /// `None`: dates by the system's clock, delays by Tokio's timer, which a
     /// test may have paused.
-    clock: Option<Clock>,
+    clock: Option<(Clock, SteadyClock)>,
 }
 
 #[derive(Clone, Copy)]
@@ -20,18 +20,19 @@ pub(super) enum Moment {
 
 impl Time {
     pub(super) fn of(clock: Clock) -> Self {
-        Self { clock: Some(clock) }
+        let steady = SteadyClock::new(&clock);
+        Self { clock: Some((clock, steady)) }
     }
 
     /// For dates.
     pub(super) fn date(&self) -> Timestamp {
-        self.clock.clone().unwrap_or_default().now()
+        self.clock.as_ref().map_or_else(|| Clock::system().now(), |(clock, _)| clock.now())
     }
 
     /// For delays and durations.
     pub(super) fn now(&self) -> Moment {
         match &self.clock {
-            Some(clock) => Moment::Clock(clock.now()),
+            Some((_, steady)) => Moment::Clock(steady.now()),
             None => Moment::Tokio(Instant::now()),
         }
     }
@@ -50,14 +51,17 @@ impl Time {
     pub(super) fn since(&self, start: Moment) -> Duration {
         match start {
             Moment::Tokio(start) => start.elapsed(),
-            Moment::Clock(start) => self.date().since(start),
+            Moment::Clock(start) => match self.now() {
+                Moment::Clock(now) => now.since(start),
+                Moment::Tokio(_) => Duration::ZERO,
+            },
         }
     }
 
     pub(super) async fn wait(&self, until: Moment) {
         match (until, &self.clock) {
             (Moment::Tokio(until), _) => tokio::time::sleep_until(until).await,
-            (Moment::Clock(until), Some(clock)) => clock.sleep_until(until).await,
+            (Moment::Clock(until), Some((_, steady))) => steady.sleep_until(until).await,
             (Moment::Clock(_), None) => {}
         }
     }

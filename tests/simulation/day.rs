@@ -273,7 +273,7 @@ fn answers(random: &mut Rng, is_feedback: bool) -> Vec<Answer> {
                 6 => Answer::truncated(),
                 7 => Answer::processed_then(500),
                 8 => Answer::normal().after(between(random, 100, 12_000)),
-                9 => Answer::processed_then(200).with_body("not what Twilio says"),
+                9 => Answer::normal().with_body("not what Twilio says"),
                 10 => Answer::status(404),
                 11 => Answer::processed_twice(),
                 _ => Answer::status(if random.u8(0..4) == 0 { 400 } else { 502 }),

@@ -105,7 +105,7 @@ impl Stream for Watch {
             match ready!(looking.as_mut().poll(cx)) {
                 Some(Looked { alerts, shared, judge }) => {
                     self.told.extend(alerts);
-                    let next = shared.clock.now() + EVERY;
+                    let next = shared.steady.now() + EVERY;
                     self.look = Some(look(shared, judge, Some(next)));
                 }
                 None => self.look = None,
@@ -124,7 +124,7 @@ impl fmt::Debug for Watch {
 fn look(shared: Arc<Shared>, mut judge: Judge, at: Option<Timestamp>) -> Look {
     Box::pin(async move {
         if let Some(at) = at {
-            shared.clock.sleep_until(at).await;
+            shared.steady.sleep_until(at).await;
         }
         if shared.is_over() {
             return None;
