@@ -172,17 +172,22 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
             }
         }
         taken.retain_confirms();
-        let confirms: Vec<ConfirmTarget> =
-            taken.items.iter().filter_map(Deferred::confirm).collect();
+        let confirms: Vec<_> = taken.items.iter().filter_map(Deferred::confirm).collect();
         if confirms.is_empty() {
             continue;
         }
-        let outcomes = shared.more_patiently(failures, shared.store.confirm(&confirms)).await?;
-        let outcomes = all(&confirms, outcomes)?;
+        let meant = shared.more_patiently(failures, shared.meant(&confirms)).await?;
+        let targets: Vec<ConfirmTarget> = meant.iter().flatten().cloned().collect();
+        let outcomes = shared.more_patiently(failures, shared.store.confirm(&targets)).await?;
+        let mut outcomes = all(&targets, outcomes)?.into_iter();
         let mut full = Vec::new();
-        for (target, outcome) in confirms.into_iter().zip(outcomes) {
+        for ((target, acted_at), meant) in confirms.into_iter().zip(meant) {
+            let outcome = match meant {
+                Some(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
+                None => ConfirmOutcome::AlreadyConfirmed,
+            };
             if outcome == ConfirmOutcome::Full {
-                full.push(Deferred::Confirm(target));
+                full.push(Deferred::Confirm { target, acted_at });
             } else {
                 let _ = shared.confirmed(&target, outcome);
             }
@@ -202,7 +207,7 @@ struct Taken<'a> {
 impl Taken<'_> {
     fn retain_confirms(&mut self) {
         let before = self.items.len();
-        self.items.retain(|item| matches!(item, Deferred::Confirm(_)));
+        self.items.retain(|item| matches!(item, Deferred::Confirm { .. }));
         self.shared.deferred.finish(before - self.items.len());
     }
 

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use crate::{
+    Timestamp,
     store::{ConfirmTarget, ForgetTarget, TrackedMessage},
     sync::{Mutex, MutexGuard, Notify, PoisonError},
 };
@@ -37,7 +38,12 @@ pub(super) enum Deferred {
         /// The store was asked before, and may have it.
         tried: bool,
     },
-    Confirm(ConfirmTarget),
+    Confirm {
+        target: ConfirmTarget,
+        /// When the action was noticed, if the store was or may have been asked then: what
+        /// was sent since is not what it acted on.
+        acted_at: Option<Timestamp>,
+    },
 }
 
 impl Deferred {
@@ -45,13 +51,14 @@ impl Deferred {
     pub(super) fn record(&self) -> Option<(TrackedMessage, bool)> {
         match self {
             Self::Record { message, tried } => Some((message.clone(), *tried)),
-            Self::Confirm(_) => None,
+            Self::Confirm { .. } => None,
         }
     }
 
-    pub(super) fn confirm(&self) -> Option<ConfirmTarget> {
+    /// A target, and when the action was noticed.
+    pub(super) fn confirm(&self) -> Option<(ConfirmTarget, Option<Timestamp>)> {
         match self {
-            Self::Confirm(target) => Some(target.clone()),
+            Self::Confirm { target, acted_at } => Some((target.clone(), *acted_at)),
             Self::Record { .. } => None,
         }
     }
@@ -59,17 +66,22 @@ impl Deferred {
     fn is_of(&self, target: ForgetTarget) -> bool {
         match (self, target) {
             (
-                Self::Record { message, .. } | Self::Confirm(ConfirmTarget::Message(message)),
+                Self::Record { message, .. }
+                | Self::Confirm { target: ConfirmTarget::Message(message), .. },
                 ForgetTarget::Id(keys),
             ) => keys.iter().any(|key| key == message.key),
             (
-                Self::Record { message, .. } | Self::Confirm(ConfirmTarget::Message(message)),
+                Self::Record { message, .. }
+                | Self::Confirm { target: ConfirmTarget::Message(message), .. },
                 ForgetTarget::Message(sid),
             ) => message.sid == sid,
-            (Self::Confirm(ConfirmTarget::Id { keys: waiting, .. }), ForgetTarget::Id(keys)) => {
-                *waiting == keys
+            (
+                Self::Confirm { target: ConfirmTarget::Id { keys: waiting, .. }, .. },
+                ForgetTarget::Id(keys),
+            ) => *waiting == keys,
+            (Self::Confirm { target: ConfirmTarget::Id { .. }, .. }, ForgetTarget::Message(_)) => {
+                false
             }
-            (Self::Confirm(ConfirmTarget::Id { .. }), ForgetTarget::Message(_)) => false,
         }
     }
 }

@@ -16,6 +16,7 @@ mod health;
 mod import;
 #[cfg(any(feature = "postgres", feature = "sqlite-unbundled"))]
 mod joined;
+mod meant;
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(feature = "axum")]

@@ -10,7 +10,10 @@ use super::{
     sent::Recorded,
     shared::{Shared, single},
 };
-use crate::store::{ConfirmTarget, TrackedMessage};
+use crate::{
+    Timestamp,
+    store::{ConfirmTarget, TrackedMessage},
+};
 
 /// A message whose SID is known and not recorded yet.
 pub(crate) struct PendingRecord {
@@ -76,11 +79,13 @@ impl Drop for PendingRecord {
 pub(crate) struct PendingConfirms {
     shared: Arc<Shared>,
     targets: Vec<ConfirmTarget>,
+    acted_at: Timestamp,
 }
 
 impl PendingConfirms {
     pub(crate) fn new(shared: Arc<Shared>, targets: Vec<ConfirmTarget>) -> Self {
-        Self { shared, targets }
+        let acted_at = shared.clock.now();
+        Self { shared, targets, acted_at }
     }
 
     /// Confirms them in one operation, within the bound on store operations.
@@ -115,7 +120,8 @@ impl PendingConfirms {
 
     fn defer(&mut self) -> Vec<Confirmation> {
         let targets = std::mem::take(&mut self.targets);
-        targets.into_iter().map(|target| self.shared.defer_confirm(target)).collect()
+        let defer = |target| self.shared.defer_confirm(target, self.acted_at);
+        targets.into_iter().map(defer).collect()
     }
 }
 

@@ -189,7 +189,8 @@ impl Shared {
             self.deferred.poke();
         }
         if let Some(keys) = self.waiting.remove(message.key) {
-            if self.deferred.push(Deferred::Confirm(self.by_id(keys))) {
+            let target = self.by_id(keys);
+            if self.deferred.push(Deferred::Confirm { target, acted_at: None }) {
                 self.confirms.overtaken.increment();
             } else {
                 // No room: the background task finds it when it looks again.
@@ -366,8 +367,9 @@ impl Shared {
         confirmation
     }
 
-    pub(super) fn defer_confirm(&self, target: ConfirmTarget) -> Confirmation {
-        if self.deferred.push(Deferred::Confirm(target)) {
+    pub(super) fn defer_confirm(&self, target: ConfirmTarget, acted_at: Timestamp) -> Confirmation {
+        let acted_at = Some(acted_at);
+        if self.deferred.push(Deferred::Confirm { target, acted_at }) {
             self.count(Confirmation::Deferred);
             Confirmation::Deferred
         } else {

@@ -248,3 +248,24 @@ async fn a_store_full_of_queued_messages_takes_no_record() {
     assert_eq!(feedback.record("two", site.sent().await).await, Recorded::Refused);
     assert_eq!(feedback.stats().sends.record_refused, 1);
 }
+
+/// The action was on the message that there was then, whether or not the confirm that
+/// failed took place.
+#[tokio::test]
+async fn a_confirm_that_is_repeated_means_no_message_that_was_sent_since() {
+    for mode in [Mode::FailsAfterwards, Mode::Fails] {
+        let (world, store) = world().await;
+        let acted_on = world.send("id").await;
+        store.set(Op::Confirm, mode);
+        assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
+        settle_down().await;
+        world.time.advance(seconds(6));
+        let newer = world.send("id").await;
+        store.set(Op::Confirm, Mode::Works);
+        catch_up(&world).await;
+        assert_eq!((world.reports(acted_on), world.reports(newer)), (1, 0), "{mode:?}");
+        assert_eq!(world.feedback.confirm("id").await, Confirmation::Queued);
+        catch_up(&world).await;
+        assert_eq!((world.reports(acted_on), world.reports(newer)), (1, 1), "{mode:?}");
+    }
+}

@@ -22,8 +22,12 @@ use crate::{
 /// waited for its turn, and it took as long as a call may.
 const UNDER_WAY: Duration = Duration::from_secs(20);
 
+/// How far the clocks of processes may differ, and the network delay what they say.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(6);
+
 struct Message {
     sid: MessageSid,
+    send: u64,
     id: u64,
     is_confirmed: bool,
     feedback_count: u32,
@@ -57,9 +61,10 @@ pub(crate) fn broken(evening: &Evening) -> Vec<String> {
 }
 
 fn message(message: &SimulatedMessage) -> Option<Message> {
-    let (_, id) = numbers(message.body())?;
+    let (send, id) = numbers(message.body())?;
     Some(Message {
         sid: message.sid(),
+        send,
         id,
         is_confirmed: message.outcome() == Outcome::Confirmed,
         feedback_count: message.feedback_count(),
@@ -129,14 +134,20 @@ impl Model<'_> {
     /// Nothing is reported that was not confirmed, and it is reported by its own account.
     fn nothing_else_is_reported(&mut self) {
         let id_of: HashMap<_, _> = self.messages.iter().map(|m| (m.sid, m.id)).collect();
+        let send_of: HashMap<_, _> = self.messages.iter().map(|m| (m.sid, m.send)).collect();
         let opted_out = self.opted_out();
-        let mut acts: HashMap<u64, u32> = HashMap::new();
-        let mut reported: HashMap<u64, HashSet<MessageSid>> = HashMap::new();
+        let clocks_agree = self.evening.day.clocks_agree();
+        let mut sent_at: HashMap<u64, Duration> = HashMap::new();
+        let mut acted_at: HashMap<u64, Duration> = HashMap::new();
         let mut broken = Vec::new();
-        let all = self.evening.day.setup.resends == tower_message_feedback::store::Resends::All;
         for (at, event) in &self.events {
             match event {
-                Event::Acted { id, .. } => *acts.entry(*id).or_default() += 1,
+                Event::SendBegan { send, .. } => {
+                    sent_at.insert(*send, *at);
+                }
+                Event::Acted { id, .. } => {
+                    acted_at.insert(*id, *at);
+                }
                 Event::Feedback { sid, is_authorized } => {
                     let Some(id) = id_of.get(sid).copied() else {
                         broken.push(format!("{at:?}: feedback on a message that there is not"));
@@ -145,16 +156,18 @@ impl Model<'_> {
                     if !is_authorized {
                         broken.push(format!("{at:?}: feedback with another's credentials"));
                     }
-                    let acted = acts.get(&id).copied().unwrap_or(0);
-                    let reported = reported.entry(id).or_default();
-                    reported.insert(*sid);
-                    if acted == 0 {
-                        broken.push(format!("{at:?}: id {id} was reported, and nobody acted"));
-                    } else if !all && reported.len() > acted as usize {
-                        broken.push(format!("{at:?}: more messages of id {id} than acts"));
-                    }
                     if opted_out.contains(&id) {
                         broken.push(format!("{at:?}: id {id} was never tagged"));
+                    }
+                    let sent_at = sent_at[&send_of[sid]];
+                    match acted_at.get(&id) {
+                        None => {
+                            broken.push(format!("{at:?}: id {id} was reported, and nobody acted"))
+                        }
+                        Some(acted) if clocks_agree && sent_at > *acted + CLOCKS_DIFFER => {
+                            broken.push(format!("{at:?}: id {id}: nobody acted since this send"));
+                        }
+                        Some(_) => {}
                     }
                 }
                 _ => {}
