@@ -189,7 +189,7 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
             if outcome == ConfirmOutcome::Full {
                 full.push(Deferred::Confirm { target, acted_at });
             } else {
-                let _ = shared.confirmed(&target, outcome);
+                let _ = shared.confirmed(&target, acted_at, outcome);
             }
         }
         // The confirm may have taken place before, when its answer was lost.
@@ -231,17 +231,26 @@ impl Drop for Taken<'_> {
 /// Looks for what was recorded meanwhile, here or by another process.
 async fn look_again(shared: &Shared) {
     let waiting = shared.waiting.current(shared.steady.now());
-    for keys in waiting.chunks(256) {
-        let targets: Vec<ConfirmTarget> = keys.iter().map(|keys| shared.by_id(*keys)).collect();
-        let answered = shared.patiently(shared.store.confirm(&targets)).await;
+    for actions in waiting.chunks(256) {
+        let Ok(found) = shared.patiently(shared.overtaken(actions)).await else { return };
+        let targets: Vec<ConfirmTarget> =
+            found.iter().filter_map(|(_, target)| target.clone()).collect();
+        let answered = match targets.is_empty() {
+            true => Ok(Vec::new()),
+            false => shared.patiently(shared.store.confirm(&targets)).await,
+        };
         let Ok(outcomes) = answered.and_then(|outcomes| all(&targets, outcomes)) else { return };
-        for ((keys, target), outcome) in keys.iter().zip(&targets).zip(outcomes) {
-            if outcome == ConfirmOutcome::Unknown {
-                continue;
-            }
-            if shared.waiting.remove(keys.current).is_some() {
+        let mut outcomes = outcomes.into_iter();
+        for (action, target) in found {
+            let outcome = match target {
+                Some(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
+                None => ConfirmOutcome::AlreadyConfirmed,
+            };
+            let is_known = outcome != ConfirmOutcome::Unknown;
+            if is_known && shared.waiting.remove(action.keys.current).is_some() {
                 shared.confirms.overtaken.increment();
-                let _ = shared.confirmed(target, outcome);
+                let target = target.unwrap_or_else(|| shared.by_id(action.keys));
+                let _ = shared.confirmed(&target, Some(action.acted_at), outcome);
             }
         }
     }

@@ -1,8 +1,11 @@
-//! Which message a confirm meant that is repeated.
+//! Which message an action meant whose confirm comes late.
 
 use std::time::Duration;
 
-use super::shared::{Shared, all};
+use super::{
+    shared::{Shared, all},
+    waiting::Action,
+};
 use crate::{
     CorrelationKeys, Timestamp,
     store::{ConfirmTarget, LedgerEntry, LedgerStatus, Resends, StoreError, TrackedMessage},
@@ -10,6 +13,36 @@ use crate::{
 
 /// How far apart the clocks of two processes are taken to be at most.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(5);
+
+impl Action {
+    /// Whether it was before a message was sent, and so not what that asked for.
+    pub(super) fn is_before(&self, sent_at: Timestamp) -> bool {
+        sent_at > self.acted_at + CLOCKS_DIFFER
+    }
+}
+
+/// What an action meant.
+enum Meant {
+    /// Nothing that is known.
+    Nothing,
+    /// Whatever its id says.
+    Newest,
+    /// This one, because newer ones were sent since.
+    Message(LedgerEntry),
+}
+
+impl Meant {
+    /// `entries`: what is known under its id, the newest first.
+    fn by(action: &Action, entries: Vec<LedgerEntry>) -> Self {
+        match entries.first() {
+            Some(newest) if !action.is_before(newest.sent_at) => Self::Newest,
+            _ => entries
+                .into_iter()
+                .find(|entry| !action.is_before(entry.sent_at))
+                .map_or(Self::Nothing, Self::Message),
+        }
+    }
+}
 
 impl Shared {
     /// What to confirm for each; `None` if it was confirmed.
@@ -20,39 +53,53 @@ impl Shared {
         &self,
         confirms: &[(ConfirmTarget, Option<Timestamp>)],
     ) -> Result<Vec<Option<ConfirmTarget>>, StoreError> {
-        let ids: Vec<CorrelationKeys> = confirms
-            .iter()
-            .filter_map(|confirm| of_the_newest(confirm))
-            .map(|(keys, _)| keys)
-            .collect();
-        let known = if ids.is_empty() { Vec::new() } else { self.store.lookup(&ids).await? };
-        let mut known = all(&ids, known)?.into_iter();
-        let meant = confirms.iter().map(|confirm| {
-            let entries = of_the_newest(confirm).and_then(|_| known.next()).unwrap_or_default();
-            self.meant_of(confirm, entries)
+        let actions: Vec<Option<Action>> = confirms.iter().map(of_the_newest).collect();
+        let ids: Vec<CorrelationKeys> =
+            actions.iter().flatten().map(|action| action.keys).collect();
+        let mut known = self.known(&ids).await?.into_iter();
+        let meant = confirms.iter().zip(actions).map(|((target, _), action)| {
+            let Some(action) = action else { return Some(target.clone()) };
+            match Meant::by(&action, known.next().unwrap_or_default()) {
+                // The clocks may differ by more: rather that message than none.
+                Meant::Newest | Meant::Nothing => Some(target.clone()),
+                Meant::Message(entry) => self.pending(&action, entry),
+            }
         });
         Ok(meant.collect())
     }
 
-    fn meant_of(
+    /// Of actions that came before their records, those whose message is recorded now,
+    /// each with what to confirm; `None` if it was confirmed.
+    pub(super) async fn overtaken(
         &self,
-        confirm: &(ConfirmTarget, Option<Timestamp>),
-        entries: Vec<LedgerEntry>,
-    ) -> Option<ConfirmTarget> {
-        let as_ever = Some(confirm.0.clone());
-        let Some((_, acted_at)) = of_the_newest(confirm) else { return as_ever };
-        let is_since = |entry: &LedgerEntry| entry.sent_at > acted_at + CLOCKS_DIFFER;
-        if !entries.first().is_some_and(is_since) {
-            return as_ever;
+        actions: &[Action],
+    ) -> Result<Vec<(Action, Option<ConfirmTarget>)>, StoreError> {
+        let ids: Vec<CorrelationKeys> = actions.iter().map(|action| action.keys).collect();
+        let known = self.known(&ids).await?;
+        let found = actions.iter().zip(known).filter_map(|(action, entries)| {
+            match Meant::by(action, entries) {
+                Meant::Nothing => None,
+                Meant::Newest => Some((*action, Some(self.by_id(action.keys)))),
+                Meant::Message(entry) => Some((*action, self.pending(action, entry))),
+            }
+        });
+        Ok(found.collect())
+    }
+
+    async fn known(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
-        let Some(before) = entries.into_iter().find(|entry| !is_since(entry)) else {
-            return as_ever;
-        };
-        if before.status != LedgerStatus::Pending {
+        all(ids, self.store.lookup(ids).await?)
+    }
+
+    /// The message itself, unless it was confirmed.
+    fn pending(&self, action: &Action, entry: LedgerEntry) -> Option<ConfirmTarget> {
+        if entry.status != LedgerStatus::Pending {
             return None;
         }
-        let expires_at = before.sent_at.max(acted_at) + self.settings.retention;
-        let LedgerEntry { key, sid, account, base_url, sent_at, segment, .. } = before;
+        let expires_at = entry.sent_at.max(action.acted_at) + self.settings.retention;
+        let LedgerEntry { key, sid, account, base_url, sent_at, segment, .. } = entry;
         Some(ConfirmTarget::Message(TrackedMessage {
             key,
             sid,
@@ -65,12 +112,12 @@ impl Shared {
     }
 }
 
-/// The id and the time of an action that confirms the newest of several messages.
-fn of_the_newest(
-    (target, acted_at): &(ConfirmTarget, Option<Timestamp>),
-) -> Option<(CorrelationKeys, Timestamp)> {
+/// The action of a confirm that means the newest of several messages.
+fn of_the_newest((target, acted_at): &(ConfirmTarget, Option<Timestamp>)) -> Option<Action> {
     match target {
-        ConfirmTarget::Id { keys, resends: Resends::Newest } => Some((*keys, (*acted_at)?)),
+        ConfirmTarget::Id { keys, resends: Resends::Newest } => {
+            Some(Action { keys: *keys, acted_at: (*acted_at)? })
+        }
         _ => None,
     }
 }

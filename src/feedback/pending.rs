@@ -107,7 +107,10 @@ impl PendingConfirms {
             Ok(outcomes) if outcomes.len() == targets.len() => {
                 let targets = std::mem::take(&mut self.targets);
                 let confirmed = targets.iter().zip(outcomes);
-                confirmed.map(|(target, outcome)| self.shared.confirmed(target, outcome)).collect()
+                let acted_at = Some(self.acted_at);
+                let confirmed = confirmed
+                    .map(|(target, outcome)| self.shared.confirmed(target, acted_at, outcome));
+                confirmed.collect()
             }
             Ok(_) => self.defer(),
             Err(error) => {

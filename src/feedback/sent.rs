@@ -49,7 +49,9 @@ impl SentMessage {
         self
     }
 
-    /// When it was sent, or for a scheduled message will be.
+    /// When it was sent, or for a scheduled message will be: by default when it is
+    /// recorded. If that is seconds later, say when: an action that came before its record
+    /// confirms no message that was sent more than five seconds after it.
     pub fn sent_at(mut self, sent_at: SystemTime) -> Self {
         self.sent_at = Some(sent_at.into());
         self

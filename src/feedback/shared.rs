@@ -20,7 +20,7 @@ use super::{
     settings::Settings,
     stats::{ConfirmCounters, SendCounters, Stats, StatusCounters},
     tally::Tally,
-    waiting::WaitingSet,
+    waiting::{Action, WaitingSet},
 };
 #[cfg(feature = "axum")]
 use crate::MessagingServiceSid;
@@ -188,13 +188,14 @@ impl Shared {
         if self.early.hasten(message.sid, message.account, self.steady.now()) {
             self.deferred.poke();
         }
-        if let Some(keys) = self.waiting.remove(message.key) {
-            let target = self.by_id(keys);
-            if self.deferred.push(Deferred::Confirm { target, acted_at: None }) {
+        let is_meant = |action: &Action| !action.is_before(message.sent_at);
+        if let Some(action) = self.waiting.remove_if(message.key, is_meant) {
+            let (target, acted_at) = (self.by_id(action.keys), Some(action.acted_at));
+            if self.deferred.push(Deferred::Confirm { target, acted_at }) {
                 self.confirms.overtaken.increment();
             } else {
                 // No room: the background task finds it when it looks again.
-                self.wait_for_record(keys);
+                self.wait_for_record(action);
             }
         }
     }
@@ -241,19 +242,23 @@ impl Shared {
         if self.is_closed() {
             return None;
         }
-        Some(self.confirmed(target, self.store.try_confirm(target)?))
+        Some(self.confirmed(target, None, self.store.try_confirm(target)?))
     }
 
+    /// Counts what became of an action at `acted_at`, or now, and waits for a record that it
+    /// overtook.
     pub(super) fn confirmed(
         &self,
         target: &ConfirmTarget,
+        acted_at: Option<Timestamp>,
         outcome: ConfirmOutcome,
     ) -> Confirmation {
         let confirmation = self.confirmation(target, outcome);
         self.count(confirmation);
         if let (Confirmation::Unknown, ConfirmTarget::Id { keys, .. }) = (confirmation, target) {
             self.warn_of_other_processes();
-            self.wait_for_record(*keys);
+            let acted_at = acted_at.unwrap_or_else(|| self.clock.now());
+            self.wait_for_record(Action { keys: *keys, acted_at });
         }
         confirmation
     }
@@ -352,9 +357,9 @@ impl Shared {
         }
     }
 
-    fn wait_for_record(&self, keys: CorrelationKeys) {
+    fn wait_for_record(&self, action: Action) {
         let until = self.steady.now() + self.settings.wait_for_record;
-        if self.waiting.insert(keys, until) {
+        if self.waiting.insert(action, until) {
             self.confirms.waiting_evicted.increment();
         }
         // The background task may be asleep with nothing to look up.

@@ -7,8 +7,8 @@ use crate::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Ids that were confirmed before anything was recorded under them: bounded,
-/// each once, the oldest first to give way.
+/// Ids that were confirmed before the message was recorded that was meant: bounded, each
+/// once, the oldest first to give way.
 #[derive(Debug)]
 pub(super) struct WaitingSet {
     state: Mutex<State>,
@@ -25,9 +25,17 @@ struct State {
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
-    keys: CorrelationKeys,
+    action: Action,
     until: Timestamp,
     number: u64,
+}
+
+/// An action on what is known under an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Action {
+    pub(super) keys: CorrelationKeys,
+    /// When it was noticed, by the clock: what was sent since is not what it acted on.
+    pub(super) acted_at: Timestamp,
 }
 
 impl WaitingSet {
@@ -40,9 +48,14 @@ impl WaitingSet {
     }
 
     /// Answers whether another id had to give way.
-    pub(super) fn insert(&self, keys: CorrelationKeys, until: Timestamp) -> bool {
+    pub(super) fn insert(&self, action: Action, until: Timestamp) -> bool {
         let mut state = self.lock();
-        if self.max == 0 || state.waiting.contains_key(&keys.current) {
+        let Action { keys, acted_at } = action;
+        if self.max == 0 {
+            return false;
+        }
+        if let Some(waiting) = state.waiting.get_mut(&keys.current) {
+            waiting.action.acted_at = waiting.action.acted_at.max(acted_at);
             return false;
         }
         let mut evicted = false;
@@ -51,7 +64,7 @@ impl WaitingSet {
         }
         state.next += 1;
         let number = state.next;
-        state.waiting.insert(keys.current, Waiting { keys, until, number });
+        state.waiting.insert(keys.current, Waiting { action, until, number });
         state.order.push_back((keys.current, number));
         // Ids that were found leave their place in the order behind.
         if state.order.len() > self.max.max(16).saturating_mul(2) {
@@ -64,12 +77,22 @@ impl WaitingSet {
     }
 
     /// Whether `key` was waiting; it is not any more.
-    pub(super) fn remove(&self, key: CorrelationKey) -> Option<CorrelationKeys> {
+    pub(super) fn remove(&self, key: CorrelationKey) -> Option<Action> {
+        self.remove_if(key, |_| true)
+    }
+
+    /// Whether `key` was waiting for what `is_found` says is there; it is not any more.
+    pub(super) fn remove_if(
+        &self,
+        key: CorrelationKey,
+        is_found: impl Fn(&Action) -> bool,
+    ) -> Option<Action> {
         let mut state = self.lock();
-        if state.waiting.is_empty() {
+        let waiting = state.waiting.get(&key)?;
+        if !is_found(&waiting.action) {
             return None;
         }
-        state.waiting.remove(&key).map(|waiting| waiting.keys)
+        state.waiting.remove(&key).map(|waiting| waiting.action)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -77,7 +100,7 @@ impl WaitingSet {
     }
 
     /// Every id whose time is not over; the others are dropped.
-    pub(super) fn current(&self, now: Timestamp) -> Vec<CorrelationKeys> {
+    pub(super) fn current(&self, now: Timestamp) -> Vec<Action> {
         let mut state = self.lock();
         while let Some(&(key, number)) = state.order.front() {
             match state.waiting.get(&key) {
@@ -89,7 +112,7 @@ impl WaitingSet {
             }
             state.order.pop_front();
         }
-        state.waiting.values().map(|waiting| waiting.keys).collect()
+        state.waiting.values().map(|waiting| waiting.action).collect()
     }
 }
 
@@ -108,21 +131,26 @@ impl State {
 mod tests {
     use super::*;
 
-    fn keys(n: u8) -> CorrelationKeys {
-        CorrelationKey::from_bytes([n; 16]).into()
+    fn action(n: u8) -> Action {
+        let keys = CorrelationKey::from_bytes([n; 16]).into();
+        Action { keys, acted_at: Timestamp::from_millis(7) }
+    }
+
+    fn key(n: u8) -> CorrelationKey {
+        action(n).keys.current
     }
 
     #[test]
     fn it_is_bounded_and_holds_each_id_once() {
         let set = WaitingSet::new(2);
         let until = Timestamp::from_millis(100);
-        assert!(!set.insert(keys(1), until));
-        assert!(!set.insert(keys(1), until));
-        assert!(!set.insert(keys(2), until));
-        assert!(set.insert(keys(3), until));
-        assert_eq!(set.remove(keys(1).current), None);
-        assert_eq!(set.remove(keys(2).current), Some(keys(2)));
-        assert_eq!(set.current(Timestamp::from_millis(99)), [keys(3)]);
+        assert!(!set.insert(action(1), until));
+        assert!(!set.insert(action(1), until));
+        assert!(!set.insert(action(2), until));
+        assert!(set.insert(action(3), until));
+        assert_eq!(set.remove(key(1)), None);
+        assert_eq!(set.remove(key(2)), Some(action(2)));
+        assert_eq!(set.current(Timestamp::from_millis(99)), [action(3)]);
         assert!(set.current(until).is_empty());
         assert!(set.is_empty());
     }
@@ -130,14 +158,27 @@ mod tests {
     #[test]
     fn an_id_that_comes_back_waits_its_full_time() {
         let set = WaitingSet::new(2);
-        set.insert(keys(1), Timestamp::from_millis(10));
-        set.remove(keys(1).current);
-        set.insert(keys(1), Timestamp::from_millis(50));
-        assert_eq!(set.current(Timestamp::from_millis(20)), [keys(1)]);
+        set.insert(action(1), Timestamp::from_millis(10));
+        set.remove(key(1));
+        set.insert(action(1), Timestamp::from_millis(50));
+        assert_eq!(set.current(Timestamp::from_millis(20)), [action(1)]);
         for _ in 0..1000 {
-            set.remove(keys(1).current);
-            set.insert(keys(1), Timestamp::from_millis(50));
+            set.remove(key(1));
+            set.insert(action(1), Timestamp::from_millis(50));
         }
         assert!(set.lock().order.len() <= 33);
+    }
+
+    #[test]
+    fn it_waits_for_what_was_sent_before_the_last_action() {
+        let set = WaitingSet::new(2);
+        let at = Timestamp::from_millis;
+        set.insert(action(1), at(100));
+        set.insert(Action { acted_at: at(9), ..action(1) }, at(100));
+        set.insert(Action { acted_at: at(8), ..action(1) }, at(100));
+        assert_eq!(set.remove_if(key(1), |action| action.acted_at > at(9)), None);
+        let last = Action { acted_at: at(9), ..action(1) };
+        assert_eq!(set.remove_if(key(1), |action| action.acted_at == at(9)), Some(last));
+        assert!(set.is_empty());
     }
 }

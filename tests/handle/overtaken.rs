@@ -7,7 +7,7 @@ use tower_message_feedback::{
     store::{LedgerStatus, MemoryStore},
 };
 
-use crate::support::{CORRELATION_KEY, Site, World, credentials, guarded, seconds, settle_down};
+use crate::support::{AC, CORRELATION_KEY, START, Site, World, credentials, guarded, seconds, settle_down};
 
 async fn overtake(world: &World, id: &str) {
     assert_eq!(world.feedback.confirm(id).await, Confirmation::Unknown);
@@ -67,12 +67,44 @@ async fn an_id_waits_for_its_time_and_no_longer() {
         settle_down().await;
         world.time.advance(wait);
         settle_down().await;
-        let sid = world.send("id").await;
+        let sid = world.create(AC).await;
+        let sent = world.sent(AC, sid).sent_at(START.into());
+        assert_eq!(world.feedback.record("id", sent).await, Recorded::Recorded);
         world.flush().await;
         world.advance(seconds(5)).await;
         settle_down().await;
         world.flush().await;
         assert_eq!(world.reports(sid), reports, "{wait:?}");
+    }
+}
+
+/// An action cannot mean what was sent after it: it was on a message that nobody tracked.
+#[tokio::test]
+async fn a_message_that_is_sent_after_the_action_is_not_confirmed_by_it() {
+    for of_another_process in [false, true] {
+        let site = Site::new().await;
+        let store = Arc::new(MemoryStore::builder().clock(site.time.clock()).build());
+        let build = || {
+            let builder = site.builder().credentials(credentials()).store(store.clone());
+            builder.correlation_key(CORRELATION_KEY).build().expect("a handle")
+        };
+        let (one, other) = (build(), build());
+        assert_eq!(one.confirm("id").await, Confirmation::Unknown);
+        settle_down().await;
+        site.time.advance(seconds(6));
+        let sent = site.sent().await;
+        let sender = if of_another_process { &other } else { &one };
+        assert_eq!(sender.record("id", sent).await, Recorded::Recorded);
+        for _ in 0..3 {
+            site.time.advance(seconds(1));
+            settle_down().await;
+            guarded(one.flush()).await;
+        }
+        assert_eq!(site.twilio.confirmed(), []);
+        // Its own action confirms it.
+        assert_eq!(one.confirm("id").await, Confirmation::Queued);
+        guarded(one.flush()).await;
+        assert_eq!(site.twilio.confirmed().len(), 1);
     }
 }
 
