@@ -7,7 +7,9 @@ use tower_message_feedback::{
     store::{LedgerStatus, MemoryStore},
 };
 
-use crate::support::{AC, CORRELATION_KEY, START, Site, World, credentials, guarded, seconds, settle_down};
+use crate::support::{
+    AC, CORRELATION_KEY, START, Site, World, credentials, guarded, seconds, settle_down,
+};
 
 async fn overtake(world: &World, id: &str) {
     assert_eq!(world.feedback.confirm(id).await, Confirmation::Unknown);

@@ -301,8 +301,12 @@ impl Model<'_> {
             // What the store is told after that is known again: a record that waited in the
             // memory of another process, and an action.
             let known_again = self.events.iter().any(|(at, event)| {
-                *at >= forgotten_at
-                    && matches!(event, Event::Recorded { sid } if *sid == message.sid)
+                let is_its_own = match event {
+                    Event::Recorded { sid } => *sid == message.sid,
+                    Event::BareAnswer { send, .. } => *send == message.send,
+                    _ => false,
+                };
+                is_its_own && *at >= forgotten_at
             });
             if known_again {
                 continue;
