@@ -178,13 +178,16 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
         }
         let meant = shared.more_patiently(failures, shared.meant(&confirms)).await?;
         let targets: Vec<ConfirmTarget> = meant.iter().flatten().cloned().collect();
-        let outcomes = shared.more_patiently(failures, shared.store.confirm(&targets)).await?;
+        let outcomes = match targets.is_empty() {
+            true => Vec::new(),
+            false => shared.more_patiently(failures, shared.store.confirm(&targets)).await?,
+        };
         let mut outcomes = all(&targets, outcomes)?.into_iter();
         let mut full = Vec::new();
         for ((target, acted_at), meant) in confirms.into_iter().zip(meant) {
             let outcome = match meant {
-                Some(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
-                None => ConfirmOutcome::AlreadyConfirmed,
+                Ok(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
+                Err(outcome) => outcome,
             };
             if outcome == ConfirmOutcome::Full {
                 full.push(Deferred::Confirm { target, acted_at });
@@ -234,7 +237,7 @@ async fn look_again(shared: &Shared) {
     for actions in waiting.chunks(256) {
         let Ok(found) = shared.patiently(shared.overtaken(actions)).await else { return };
         let targets: Vec<ConfirmTarget> =
-            found.iter().filter_map(|(_, target)| target.clone()).collect();
+            found.iter().filter_map(|(_, target)| target.clone().ok()).collect();
         let answered = match targets.is_empty() {
             true => Ok(Vec::new()),
             false => shared.patiently(shared.store.confirm(&targets)).await,
@@ -242,14 +245,13 @@ async fn look_again(shared: &Shared) {
         let Ok(outcomes) = answered.and_then(|outcomes| all(&targets, outcomes)) else { return };
         let mut outcomes = outcomes.into_iter();
         for (action, target) in found {
-            let outcome = match target {
-                Some(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
-                None => ConfirmOutcome::AlreadyConfirmed,
+            let (target, outcome) = match target {
+                Ok(target) => (target, outcomes.next().unwrap_or(ConfirmOutcome::Unknown)),
+                Err(outcome) => (shared.by_id(action.keys), outcome),
             };
             let is_known = outcome != ConfirmOutcome::Unknown;
             if is_known && shared.waiting.remove(action.keys.current).is_some() {
                 shared.confirms.overtaken.increment();
-                let target = target.unwrap_or_else(|| shared.by_id(action.keys));
                 let _ = shared.confirmed(&target, Some(action.acted_at), outcome);
             }
         }

@@ -259,7 +259,8 @@ impl MessageFeedbackBuilder {
 
     /// How many ids that were confirmed before anything was recorded under them
     /// are kept, and for how long: 10,000 for 60 seconds by default. Beyond it
-    /// the oldest is dropped. As many ids of sends that were not tagged are kept,
+    /// the oldest is dropped. They confirm no message that was sent more than five seconds
+    /// after them. As many ids of sends that were not tagged are kept,
     /// to tell their confirms from those of nothing, and as many statuses of messages
     /// that the store does not know yet.
     pub fn wait_for_record(mut self, max: usize, time: Duration) -> Self {

@@ -17,7 +17,8 @@ pub enum Confirmation {
     /// feedback to give.
     NeverTagged,
     /// The store did not answer in time. The confirm is kept in memory and
-    /// tried again; until then it is not durable.
+    /// tried again; until then it is not durable. It means no message that was sent
+    /// more than five seconds later: the clocks of the processes have to agree by as much.
     Deferred,
     /// It was not taken.
     Refused(Refusal),

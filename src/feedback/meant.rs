@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     CorrelationKeys, Timestamp,
-    store::{ConfirmTarget, LedgerEntry, LedgerStatus, Resends, StoreError, TrackedMessage},
+    store::{
+        ConfirmOutcome, ConfirmTarget, LedgerEntry, LedgerStatus, Resends, StoreError,
+        TrackedMessage,
+    },
 };
 
 /// How far apart the clocks of two processes are taken to be at most.
@@ -45,23 +48,23 @@ impl Meant {
 }
 
 impl Shared {
-    /// What to confirm for each; `None` if it was confirmed.
+    /// What to confirm for each, or what became of it.
     ///
     /// A confirm whose answer was lost may have taken place, and by the time that it is
     /// repeated a newer message may be under its id, which nobody has acted on.
     pub(super) async fn meant(
         &self,
         confirms: &[(ConfirmTarget, Option<Timestamp>)],
-    ) -> Result<Vec<Option<ConfirmTarget>>, StoreError> {
+    ) -> Result<Vec<Result<ConfirmTarget, ConfirmOutcome>>, StoreError> {
         let actions: Vec<Option<Action>> = confirms.iter().map(of_the_newest).collect();
         let ids: Vec<CorrelationKeys> =
             actions.iter().flatten().map(|action| action.keys).collect();
         let mut known = self.known(&ids).await?.into_iter();
         let meant = confirms.iter().zip(actions).map(|((target, _), action)| {
-            let Some(action) = action else { return Some(target.clone()) };
+            let Some(action) = action else { return Ok(target.clone()) };
             match Meant::by(&action, known.next().unwrap_or_default()) {
-                // The clocks may differ by more: rather that message than none.
-                Meant::Newest | Meant::Nothing => Some(target.clone()),
+                Meant::Newest => Ok(target.clone()),
+                Meant::Nothing => Err(ConfirmOutcome::Unknown),
                 Meant::Message(entry) => self.pending(&action, entry),
             }
         });
@@ -69,17 +72,17 @@ impl Shared {
     }
 
     /// Of actions that came before their records, those whose message is recorded now,
-    /// each with what to confirm; `None` if it was confirmed.
+    /// each with what to confirm, or what became of it.
     pub(super) async fn overtaken(
         &self,
         actions: &[Action],
-    ) -> Result<Vec<(Action, Option<ConfirmTarget>)>, StoreError> {
+    ) -> Result<Vec<(Action, Result<ConfirmTarget, ConfirmOutcome>)>, StoreError> {
         let ids: Vec<CorrelationKeys> = actions.iter().map(|action| action.keys).collect();
         let known = self.known(&ids).await?;
         let found = actions.iter().zip(known).filter_map(|(action, entries)| {
             match Meant::by(action, entries) {
                 Meant::Nothing => None,
-                Meant::Newest => Some((*action, Some(self.by_id(action.keys)))),
+                Meant::Newest => Some((*action, Ok(self.by_id(action.keys)))),
                 Meant::Message(entry) => Some((*action, self.pending(action, entry))),
             }
         });
@@ -94,13 +97,17 @@ impl Shared {
     }
 
     /// The message itself, unless it was confirmed.
-    fn pending(&self, action: &Action, entry: LedgerEntry) -> Option<ConfirmTarget> {
+    fn pending(
+        &self,
+        action: &Action,
+        entry: LedgerEntry,
+    ) -> Result<ConfirmTarget, ConfirmOutcome> {
         if entry.status != LedgerStatus::Pending {
-            return None;
+            return Err(ConfirmOutcome::AlreadyConfirmed);
         }
         let expires_at = entry.sent_at.max(action.acted_at) + self.settings.retention;
         let LedgerEntry { key, sid, account, base_url, sent_at, segment, .. } = entry;
-        Some(ConfirmTarget::Message(TrackedMessage {
+        Ok(ConfirmTarget::Message(TrackedMessage {
             key,
             sid,
             account,

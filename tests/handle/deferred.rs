@@ -269,3 +269,19 @@ async fn a_confirm_that_is_repeated_means_no_message_that_was_sent_since() {
         assert_eq!((world.reports(acted_on), world.reports(newer)), (1, 1), "{mode:?}");
     }
 }
+
+/// What the action was on was never recorded.
+#[tokio::test]
+async fn a_confirm_that_is_repeated_does_not_confirm_the_next_message_instead() {
+    let (world, store) = world().await;
+    store.set(Op::Confirm, Mode::Fails);
+    assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
+    settle_down().await;
+    world.time.advance(seconds(6));
+    let newer = world.send("id").await;
+    store.set(Op::Confirm, Mode::Works);
+    catch_up(&world).await;
+    world.advance(seconds(1)).await;
+    assert_eq!(world.reports(newer), 0);
+    assert_eq!(world.status(newer).await, LedgerStatus::Pending);
+}

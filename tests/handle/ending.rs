@@ -162,6 +162,7 @@ async fn a_store_that_hangs_does_not_hold_up_a_shutdown() {
     let world = site.world(builder);
     settle_down().await;
     store.set(Op::Confirm, Mode::Hangs);
+    store.set(Op::Lookup, Mode::Hangs);
     store.set(Op::Lease, Mode::Hangs);
     store.set(Op::Counts, Mode::Hangs);
     assert_eq!(world.feedback.confirm("id").await, Confirmation::Deferred);
@@ -204,6 +205,7 @@ async fn a_flush_ends_with_its_dispatcher_whatever_it_waits_for() {
     let site = Site::new().await;
     let store = SwitchStore::new(&site.time);
     store.set(Op::Confirm, Mode::Fails);
+    store.set(Op::Lookup, Mode::Fails);
     let builder = site.builder().credentials(credentials()).store(store);
     let (feedback, dispatcher) = builder.build_pair().expect("a handle");
     let dispatcher = tokio::spawn(dispatcher);

@@ -313,9 +313,10 @@ async fn enter(State(context): State<Context>, action: Tracked<Query<Action>>) -
 }
 
 async fn forget(State(context): State<Context>, Query(action): Query<Action>) -> StatusCode {
+    let began = turmoil::sim_elapsed().unwrap_or_default();
     match context.feedback.forget(action.id.as_str()).await {
         Ok(_) => {
-            context.journal.note(Event::Forgotten { id: action.number() });
+            context.journal.note(Event::Forgotten { id: action.number(), began });
             StatusCode::OK
         }
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,

@@ -20,7 +20,7 @@ use crate::{
 
 /// A feedback call that was under way when its message was forgotten: it was leased, it
 /// waited for its turn, and it took as long as a call may.
-const UNDER_WAY: Duration = Duration::from_secs(20);
+const UNDER_WAY: Duration = Duration::from_secs(30);
 
 /// How far the clocks of processes may differ, and the network delay what they say.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(6);
@@ -245,6 +245,8 @@ impl Model<'_> {
         let mut recorded: HashSet<u64> = HashSet::new();
         let mut owed: Vec<(Duration, u64, String)> = Vec::new();
         let is_shared = self.evening.day.is_shared;
+        // Or else a confirm that comes late may find what it meant to be younger than it.
+        let clocks_agree = self.evening.day.clocks_agree();
         let may_refuse = self.evening.day.setup.max_deferred < 100;
         for (at, event) in &self.events {
             match event {
@@ -255,7 +257,7 @@ impl Model<'_> {
                         Confirmation::Queued | Confirmation::AlreadyConfirmed => {
                             is_shared || survives
                         }
-                        Confirmation::Deferred => survives && recorded.contains(id),
+                        Confirmation::Deferred => survives && clocks_agree && recorded.contains(id),
                         _ => false,
                     };
                     if is_owed {
@@ -271,7 +273,9 @@ impl Model<'_> {
                         owed.push((*at, u64::MAX, format!("{confirmation:?}")));
                     }
                 }
-                Event::Acted { life, id } if recorded.contains(id) && !may_refuse => {
+                Event::Acted { life, id }
+                    if recorded.contains(id) && clocks_agree && !may_refuse =>
+                {
                     // Whatever the route was told: the process was there to see it through.
                     if survivors.get(life).is_some_and(|stopping| at < stopping) {
                         owed.push((*at, *id, "acted".to_owned()));
@@ -293,8 +297,8 @@ impl Model<'_> {
         let mut broken = Vec::new();
         let entries: HashMap<_, _> = self.evening.ledger.iter().cloned().collect();
         for message in &self.messages {
-            let forgotten = self.events_of(|at, event| match event {
-                Event::Forgotten { id } if *id == message.id => Some(at),
+            let forgotten = self.events_of(|_, event| match event {
+                Event::Forgotten { id, began } if *id == message.id => Some(*began),
                 _ => None,
             });
             let Some(forgotten_at) = forgotten.last() else { continue };
