@@ -71,6 +71,7 @@ pub(crate) enum Event {
     /// The application was asked to forget an id, and did.
     Forgotten {
         id: u64,
+        began: Duration,
     },
     /// A feedback call arrived at Twilio.
     Feedback {
