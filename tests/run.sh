@@ -114,13 +114,17 @@ lint() (
     done
 )
 
-# The package, and Rust's other SDKs, which are projects of their own.
+# The package, its dependencies, and what is a project of its own: Rust's other SDKs, the
+# orders that threads may go in, and hostile input.
 apart() (
     renice -n 19 "$BASHPID" >/dev/null || true
     set -e
     step ./tests/package.sh
+    step ./tests/audit.sh
     CARGO_TARGET_DIR=$(realpath -m "$target/rust-sdks") \
         step cargo test --quiet --manifest-path tests/rust_sdks/Cargo.toml
+    CARGO_TARGET_DIR=$(realpath -m "$target") step ./tests/interleavings/run.sh
+    CARGO_TARGET_DIR=$(realpath -m "$target") step ./tests/fuzz/run.sh 30
 )
 
 step cargo fmt --check
