@@ -88,6 +88,9 @@ mod correlate;
 mod counters;
 mod delivery;
 mod feedback;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 // Its programs need the simulator and reqwest; on docs.rs both are there.
 #[cfg(all(feature = "axum", feature = "reqwest", feature = "simulator"))]

@@ -187,7 +187,11 @@ pub(crate) fn find_in_query(query: &str, name: &str) -> Option<CorrelationId> {
     query
         .split('&')
         .filter_map(|pair| pair.split_once('='))
-        .find(|(key, value)| !value.is_empty() && (*key == name || decode(key.as_bytes()) == name))
+        .find(|(key, value)| {
+            // What is encoded stands for another name, even if it looks like this one.
+            let same = *key == name && !name.contains(['+', '%']);
+            !value.is_empty() && (same || decode(key.as_bytes()) == name)
+        })
         .map(|(_, value)| CorrelationId::from(decode(value.as_bytes()).into_owned()))
 }
 
@@ -227,6 +231,15 @@ mod tests {
             find_in_text("x https://e.com/?id=a+b%20c%2F~_-.", "id"),
             Some(CorrelationId::new("a b c/~_-"))
         );
+    }
+
+    #[test]
+    fn an_encoded_name_is_the_one_that_it_stands_for() {
+        let found = |query, name| find_in_query(query, name);
+        assert_eq!(found("a+b=1&a%2Bb=2", "a+b"), Some(CorrelationId::new("2")));
+        assert_eq!(found("a%20=1&a%2520=2", "a%20"), Some(CorrelationId::new("2")));
+        assert_eq!(found("a+b=1", "a b"), Some(CorrelationId::new("1")));
+        assert_eq!(found("%zz=1", "%zz"), Some(CorrelationId::new("1")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use http::{
 };
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use jiff::fmt::rfc2822;
+use jiff::{Timestamp, civil::DateTime, fmt::rfc2822, tz::TimeZone};
 use serde_json::Value;
 
 use super::{AccountSid, BaseUrl, MessageSid};
@@ -107,12 +107,24 @@ pub(crate) fn judge(status: StatusCode) -> Verdict {
 /// `Retry-After`, as seconds or as an HTTP date, from now on.
 pub(crate) fn retry_after(headers: &HeaderMap, now_ms: i64) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) {
+        // More than can be counted is as long as can be.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let date = rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
-    let wait = date.as_millisecond().saturating_sub(now_ms);
+    let wait = http_date(text)?.as_millisecond().saturating_sub(now_ms);
     Some(Duration::from_millis(u64::try_from(wait).unwrap_or(0)))
+}
+
+/// In any of the three forms that RFC 9110 (5.6.7) has a recipient take.
+fn http_date(text: &str) -> Option<Timestamp> {
+    let obsolete = |format| {
+        let date = DateTime::strptime(format, text).ok()?;
+        TimeZone::UTC.to_timestamp(date).ok()
+    };
+    let preferred = rfc2822::DateTimeParser::new().parse_timestamp(text).ok();
+    preferred
+        .or_else(|| obsolete("%A, %d-%b-%y %H:%M:%S GMT"))
+        .or_else(|| obsolete("%a %b %e %H:%M:%S %Y"))
 }
 
 /// Twilio's own error code in an error body, for example 20404.
@@ -138,7 +150,12 @@ mod tests {
         // The last minute of 2016 had 61 seconds, which no clock of milliseconds shows.
         let leap = Duration::from_secs(1_483_228_799) - Duration::from_millis(784_111_767_000);
         assert_eq!(read("Sat, 31 Dec 2016 23:59:60 GMT"), Some(leap));
+        for obsolete in ["Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
+            assert_eq!(read(obsolete), Some(Duration::from_secs(10)), "{obsolete}");
+        }
+        assert_eq!(read("99999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(read("soon"), None);
+        assert_eq!(read("+7"), None);
         assert_eq!(read("-1"), None);
     }
 

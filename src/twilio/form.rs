@@ -57,8 +57,9 @@ impl<'a> MessageForm<'a> {
     /// Every value of the field `name`, as it was sent.
     pub(crate) fn all_raw(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let first = self.first[..self.count].iter().copied();
-        let first = first.filter(move |(key, _)| {
-            *key == name.as_bytes() || self.has_encoded_name && decode(key) == name
+        let first = first.filter(move |(key, _)| match self.has_encoded_name {
+            true => decode(key) == name,
+            false => *key == name.as_bytes(),
         });
         let rest = Pairs(self.rest).filter(move |(key, _)| decode(key) == name);
         first.chain(rest).map(|(_, value)| value)
@@ -225,6 +226,13 @@ mod tests {
             (decoded(&pair[..at]).into(), decoded(pair.get(at + 1..).unwrap_or_default()).into())
         });
         pairs.collect()
+    }
+
+    #[test]
+    fn an_encoded_name_is_the_one_that_it_stands_for() {
+        let form = MessageForm::new(b"a+b=1&a%2Bb=2");
+        assert_eq!(form.get("a+b").as_deref(), Some("2"));
+        assert_eq!(form.get("a b").as_deref(), Some("1"));
     }
 
     proptest! {

@@ -89,6 +89,26 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_an_xml_sid_counts_as_a_whole() {
+        let read = |text: &str| {
+            let xml =
+                format!("<TwilioResponse><Message><Sid>{text}</Sid></Message></TwilioResponse>");
+            read_receipt(xml.as_bytes()).map(|receipt| receipt.sid.to_string())
+        };
+        let digits = &SM[2..];
+        for text in [
+            format!("&#83;&#x4d;{digits}"),
+            format!("<![CDATA[{SM}]]>"),
+            format!("SM<!-- and -->{digits}"),
+        ] {
+            assert_eq!(read(&text).as_deref(), Some(SM), "{text}");
+        }
+        for text in ["x<!-- -->", "x&amp;", "&#0;", "<![CDATA[x]]>"] {
+            assert_eq!(read(&format!("{text}{SM}")), None, "{text}");
+        }
+    }
+
+    #[test]
     fn what_names_no_message_is_no_receipt() {
         let call = SM.replace("SM", "CA");
         for text in [
