@@ -19,9 +19,9 @@ use crate::{
 
 /// From the end of the last fault to an empty outbox: leases that a crash left run out
 /// first, and then there are the longest waits for a retry and for a probe.
-const RECOVERY: Duration = Duration::from_secs(240);
+const RECOVERY: Duration = Duration::from_secs(400);
 /// A client of the simulation is a host that cannot crash.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// What is wrong on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,7 +150,8 @@ impl World {
                 is_quiet = true;
                 break;
             }
-            if !self.day.is_shared && self.sim.elapsed() > healed_at + Duration::from_secs(30) {
+            let calm_for = self.sim.elapsed().saturating_sub(self.last_feedback().max(healed_at));
+            if !self.day.is_shared && calm_for > Duration::from_secs(30) {
                 break;
             }
         }
@@ -264,6 +265,14 @@ impl World {
                 answers.into_iter().for_each(|answer| self.simulator.answer_feedback(answer));
             }
         }
+    }
+
+    /// When Twilio was told something for the last time: what it is to answer next, it
+    /// answers to whoever asks.
+    fn last_feedback(&self) -> Duration {
+        let events = self.journal.events();
+        let mut calls = events.iter().rev().filter(|(_, e)| matches!(e, Event::Feedback { .. }));
+        calls.next().map_or(Duration::ZERO, |(at, _)| *at)
     }
 
     fn outbox(&self) -> u64 {
