@@ -175,7 +175,7 @@ async fn a_clock_that_goes_back_a_day_loses_nothing() {
         assert_eq!(world.feedback.confirm("nobody has acted on it").await, Confirmation::Queued);
         world.flush().await;
         assert_eq!(world.reports(pending), 1);
-        let left = world.advance(DAY + seconds(400)).await;
+        let left = world.advance(DAY + seconds(2_000)).await;
         assert_eq!(left.outbox, Some(0));
         assert_eq!(world.reports(retried), 1);
     }
