@@ -72,6 +72,8 @@ cargo clippy --version >/dev/null 2>&1 || missing+=("clippy (rustup component ad
 # ring, the cryptography of the HTTPS client, compiles C, as does SQLite.
 has cc || has gcc || has clang ||
     missing+=("a C compiler (apt-get install gcc)")
+# libFuzzer is compiled.
+has c++ || has g++ || has clang++ || missing+=("a C++ compiler (apt-get install g++)")
 has chromium || missing+=("chromium (apt-get install chromium)")
 has chromedriver || missing+=("chromedriver (apt-get install chromium-driver)")
 has_postgres || missing+=("PostgreSQL (apt-get install postgresql)")

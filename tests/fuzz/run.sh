@@ -3,14 +3,14 @@
 #
 #     tests/fuzz/run.sh [--keep] [seconds of CPU for each target, 600 by default] [target …]
 #
-# Each begins with what `corpus` has for it and leaves that as it is; `--keep` puts the
-# inputs there, the fewest that reach as much, that this run has found. Prints a line for each, and for
-# what one finds the command that repeats it.
+# Each begins with what `corpus` has for it and leaves that as it is; `--keep` puts there
+# what this run has found, as few inputs as reach all of the code. Prints a line for each,
+# and for what one finds the command that repeats it.
 #
 # Needs Rust (stable), a C++ compiler and Linux. The flags are those of
-# `cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none`, which does the same for one target: cargo-fuzz itself
-# would take as long to build as all of the targets. Without unsafe code there is nothing
-# for a sanitizer to find.
+# `cargo fuzz run --fuzz-dir tests/fuzz --sanitizer none`, which does the same for one
+# target; to build cargo-fuzz itself would take half as long again as everything here.
+# Without unsafe code there is nothing for a sanitizer to find.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,6 +25,7 @@ done
 ((${#targets[@]})) || for target in fuzz_targets/*.rs; do targets+=("$(basename "$target" .rs)"); done
 
 fail() { printf '%s\n' "$*" >&2; exit 1; }
+((seconds)) || fail "a target needs a second at least"
 for target in "${targets[@]}"; do
     [[ -e fuzz_targets/$target.rs ]] || fail "there is no target $target"
 done
@@ -36,7 +37,7 @@ sources=$(cargo metadata --locked --format-version 1 |
     grep -o '"[^"]*/libfuzzer-sys-[^"/]*/Cargo.toml"' | head -n 1 | tr -d '"')
 sources=${sources%/Cargo.toml}/libfuzzer
 engine=$out/$(basename "$(dirname "$sources")")
-# libFuzzer's files take five times as long one by one. Two of them do not go with the rest.
+# libFuzzer's files take twice as long one by one. Two of them do not go with the rest.
 if [[ ! -e $engine/libfuzzer.a ]]; then
     mkdir -p "$engine"
     apart=(FuzzerFork.cpp FuzzerInterceptors.cpp)
