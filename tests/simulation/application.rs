@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
+    vec::IntoIter,
 };
 
 use axum::{
@@ -231,18 +232,14 @@ where
     Answer { status, body, is_whole: true }
 }
 
+type BareBody = StreamBody<futures_util::stream::Iter<IntoIter<Result<Frame<Bytes>, BoxError>>>>;
+
 /// The client below the layer, which notes what it gets and gives it on as it came.
 fn bare(
     context: &Context,
     send: u64,
-) -> impl Service<
-    Request<Full<Bytes>>,
-    Response = Response<
-        StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, BoxError>> + Send + Unpin>,
-    >,
-    Error = BoxError,
-    Future: Send,
-> + Clone {
+) -> impl Service<Request<Full<Bytes>>, Response = Response<BareBody>, Error = BoxError, Future: Send>
++ Clone {
     let context = context.clone();
     service_fn(move |request| {
         let context = context.clone();

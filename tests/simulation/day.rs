@@ -157,7 +157,7 @@ impl Day {
         }
         let people = random.u64(8..40);
         for id in 0..people {
-            let person = day.person(id, &mut random);
+            let person = Self::person(id, &mut random);
             day.people.push(person);
         }
         if !is_calm {
@@ -175,7 +175,7 @@ impl Day {
             && !self.changes.iter().any(|(_, change)| matches!(change, Change::StepClock(..)))
     }
 
-    fn person(&self, id: u64, random: &mut Rng) -> Person {
+    fn person(id: u64, random: &mut Rng) -> Person {
         let rarely = |random: &mut Rng| random.u8(0..8) == 0;
         let resends = if rarely(random) { random.u64(1..3) } else { 0 };
         let sends = (0..=resends).map(|n| (id * 10 + n, millis(n * random.u64(500..20_000))));

@@ -164,7 +164,7 @@ impl Model<'_> {
                     let sent_at = sent_at[&send_of[sid]];
                     match acted_at.get(&id) {
                         None => {
-                            broken.push(format!("{at:?}: id {id} was reported, and nobody acted"))
+                            broken.push(format!("{at:?}: id {id} was reported, and nobody acted"));
                         }
                         Some(acted) if is_exact && sent_at > *acted + CLOCKS_DIFFER => {
                             broken.push(format!("{at:?}: id {id}: nobody acted since this send"));
@@ -273,13 +273,14 @@ impl Model<'_> {
                         owed.push((*at, u64::MAX, format!("{confirmation:?}")));
                     }
                 }
+                // Whatever the route was told: the process was there to see it through.
                 Event::Acted { life, id }
-                    if recorded.contains(id) && clocks_agree && !may_refuse =>
+                    if recorded.contains(id)
+                        && clocks_agree
+                        && !may_refuse
+                        && survivors.get(life).is_some_and(|stopping| at < stopping) =>
                 {
-                    // Whatever the route was told: the process was there to see it through.
-                    if survivors.get(life).is_some_and(|stopping| at < stopping) {
-                        owed.push((*at, *id, "acted".to_owned()));
-                    }
+                    owed.push((*at, *id, "acted".to_owned()));
                 }
                 _ => {}
             }
