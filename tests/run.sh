@@ -22,8 +22,6 @@ has_postgres || packages+=(postgresql)
 has pgbouncer || packages+=(pgbouncer)
 has_redis && has_redis_cli || packages+=(redis-server)
 has curl || packages+=(curl)
-# One of Rust's SDKs is built with openssl.
-has pkg-config && pkg-config --exists openssl || packages+=(libssl-dev pkg-config)
 has node && has npm || packages+=(nodejs npm)
 if ((${#packages[@]} && EUID == 0)) && has apt-get; then
     # If it fails, what is missing is listed below.
@@ -81,8 +79,6 @@ has pgbouncer || missing+=("PgBouncer (apt-get install pgbouncer)")
 has_redis && has_redis_cli || missing+=("Redis (apt-get install redis-server)")
 has python3 || missing+=("Python 3 (apt-get install python3 python3-pip)")
 has curl || missing+=("curl (apt-get install curl)")
-has pkg-config && pkg-config --exists openssl ||
-    missing+=("openssl (apt-get install libssl-dev pkg-config)")
 has node && has npm || missing+=("Node and npm (apt-get install nodejs npm)")
 [[ -e $axe/axe.min.js ]] || missing+=("axe-core (npm pack axe-core, and its axe.min.js to $axe)")
 # The tests' servers die with them.
@@ -116,15 +112,13 @@ lint() (
     done
 )
 
-# The package, its dependencies, and what is a project of its own: Rust's other SDKs, the
-# orders that threads may go in, and hostile input.
+# The package, its dependencies, and what is a project of its own: the orders that threads
+# may go in, and hostile input.
 apart() (
     renice -n 19 "$BASHPID" >/dev/null || true
     set -e
     step ./tests/package.sh
     step ./tests/audit.sh
-    CARGO_TARGET_DIR=$(realpath -m "$target/rust-sdks") \
-        step cargo test --quiet --manifest-path tests/rust_sdks/Cargo.toml
     CARGO_TARGET_DIR=$(realpath -m "$target") step ./tests/interleavings/run.sh
     CARGO_TARGET_DIR=$(realpath -m "$target") step ./tests/fuzz/run.sh 30
 )
