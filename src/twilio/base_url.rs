@@ -204,6 +204,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_origin_is_all_before_the_path() {
+        for (url, origin) in [
+            ("http://a/2010-04-01", "http://a"),
+            ("https://a.example:8443/b/c", "https://a.example:8443"),
+            ("https://a.example", "https://a.example"),
+        ] {
+            assert_eq!(url.parse::<BaseUrl>().unwrap().origin(), origin);
+        }
+    }
+
+    #[test]
     fn only_twilio_over_https_and_what_was_added_is_allowed() {
         let mut allowed = AllowedOrigins::default();
         let permits = |allowed: &AllowedOrigins, url: &str| {
