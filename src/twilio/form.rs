@@ -214,6 +214,12 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn its_debug_form_names_it_and_shows_nothing() {
+        let form = MessageForm::new(b"To=%2B15558675310&Body=4711");
+        assert_eq!(format!("{form:?}"), "MessageForm { .. }");
+    }
+
     /// Without an index and without haste.
     fn pairs(raw: &[u8]) -> Vec<RawField<'_>> {
         let decoded = |raw: &[u8]| {
