@@ -192,7 +192,7 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
             if outcome == ConfirmOutcome::Full {
                 full.push(Deferred::Confirm { target, acted_at });
             } else {
-                let _ = shared.confirmed(&target, acted_at, outcome);
+                let _ = shared.confirmed(&target, Some(acted_at), outcome);
             }
         }
         // The confirm may have taken place before, when its answer was lost.

@@ -40,9 +40,8 @@ pub(super) enum Deferred {
     },
     Confirm {
         target: ConfirmTarget,
-        /// When the action was noticed, if the store was or may have been asked then: what
-        /// was sent since is not what it acted on.
-        acted_at: Option<Timestamp>,
+        /// When the action was noticed: what was sent since is not what it acted on.
+        acted_at: Timestamp,
     },
 }
 
@@ -56,7 +55,7 @@ impl Deferred {
     }
 
     /// A target, and when the action was noticed.
-    pub(super) fn confirm(&self) -> Option<(ConfirmTarget, Option<Timestamp>)> {
+    pub(super) fn confirm(&self) -> Option<(ConfirmTarget, Timestamp)> {
         match self {
             Self::Confirm { target, acted_at } => Some((target.clone(), *acted_at)),
             Self::Record { .. } => None,

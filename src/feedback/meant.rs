@@ -34,7 +34,7 @@ impl Shared {
     /// newer message may be under its id, which nobody has acted on.
     pub(super) async fn meant(
         &self,
-        confirms: &[(ConfirmTarget, Option<Timestamp>)],
+        confirms: &[(ConfirmTarget, Timestamp)],
     ) -> Result<Vec<Meant>, StoreError> {
         let actions: Vec<Option<Action>> = confirms.iter().map(of_the_newest).collect();
         let ids: Vec<CorrelationKeys> =
@@ -96,10 +96,10 @@ impl Shared {
 }
 
 /// The action of a confirm that means the newest of several messages.
-fn of_the_newest((target, acted_at): &(ConfirmTarget, Option<Timestamp>)) -> Option<Action> {
+fn of_the_newest((target, acted_at): &(ConfirmTarget, Timestamp)) -> Option<Action> {
     match target {
         ConfirmTarget::Id { keys, resends: Resends::Newest } => {
-            Some(Action { keys: *keys, acted_at: (*acted_at)? })
+            Some(Action { keys: *keys, acted_at: *acted_at })
         }
         _ => None,
     }

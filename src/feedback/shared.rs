@@ -190,7 +190,7 @@ impl Shared {
         }
         let is_meant = |action: &Action| !action.is_before(message.sent_at);
         if let Some(action) = self.waiting.remove_if(message.key, is_meant) {
-            let (target, acted_at) = (self.by_id(action.keys), Some(action.acted_at));
+            let (target, acted_at) = (self.by_id(action.keys), action.acted_at);
             if self.deferred.push(Deferred::Confirm { target, acted_at }) {
                 self.confirms.overtaken.increment();
             } else {
@@ -373,7 +373,6 @@ impl Shared {
     }
 
     pub(super) fn defer_confirm(&self, target: ConfirmTarget, acted_at: Timestamp) -> Confirmation {
-        let acted_at = Some(acted_at);
         if self.deferred.push(Deferred::Confirm { target, acted_at }) {
             self.count(Confirmation::Deferred);
             Confirmation::Deferred

@@ -16,22 +16,6 @@ use crate::{
     time::flow,
 };
 
-const EVERYTHING: [Op; 14] = [
-    Op::Record,
-    Op::Confirm,
-    Op::Lease,
-    Op::Settle,
-    Op::Expire,
-    Op::Forget,
-    Op::Lookup,
-    Op::DeadLetters,
-    Op::Resend,
-    Op::Status,
-    Op::Notes,
-    Op::AddRollups,
-    Op::Rollups,
-    Op::Counts,
-];
 const MAX_DEFERRED: usize = 500;
 const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -69,7 +53,7 @@ async fn send(world: &World, twilio: SimulatorService, id: &str) {
 async fn an_hour_of_it_delays_no_send_fills_no_memory_and_loses_nothing_that_was_taken() {
     let _alone = alone().await;
     let (world, store) = world().await;
-    EVERYTHING.into_iter().for_each(|op| store.set(op, Mode::Hangs));
+    Op::ALL.into_iter().for_each(|op| store.set(op, Mode::Hangs));
     let (mut taken, mut refused, mut held_then) = (0, 0, 0);
     for n in 0..1_000 {
         let id = format!("person-{n}");
@@ -97,7 +81,7 @@ async fn an_hour_of_it_delays_no_send_fills_no_memory_and_loses_nothing_that_was
     assert!(began.elapsed() <= seconds(30), "health took {:?}", began.elapsed());
     assert!(!health.store, "{health:?}");
 
-    EVERYTHING.into_iter().for_each(|op| store.set(op, Mode::Works));
+    Op::ALL.into_iter().for_each(|op| store.set(op, Mode::Works));
     // Its messages were cleared at Twilio, which does not know them any more: what counts
     // is that each is asked for.
     let left = world.flush().await;
@@ -111,7 +95,7 @@ async fn an_hour_of_it_delays_no_send_fills_no_memory_and_loses_nothing_that_was
 async fn a_shutdown_ends_at_its_deadline() {
     let _alone = alone().await;
     let (world, store) = world().await;
-    EVERYTHING.into_iter().for_each(|op| store.set(op, Mode::Hangs));
+    Op::ALL.into_iter().for_each(|op| store.set(op, Mode::Hangs));
     send(&world, world.twilio.service(), "one").await;
     assert_eq!(world.feedback.confirm("one").await, Confirmation::Deferred);
     let began = Instant::now();

@@ -28,30 +28,13 @@ use crate::{
 
 struct Switched(SwitchStore);
 
-const ALL: [Op; 14] = [
-    Op::Record,
-    Op::Confirm,
-    Op::Lease,
-    Op::Settle,
-    Op::Expire,
-    Op::Forget,
-    Op::Lookup,
-    Op::DeadLetters,
-    Op::Resend,
-    Op::Status,
-    Op::Notes,
-    Op::AddRollups,
-    Op::Rollups,
-    Op::Counts,
-];
-
 impl Trouble for Switched {
     async fn begin(&self) {
-        ALL.iter().for_each(|op| self.0.set(*op, Mode::Fails));
+        Op::ALL.iter().for_each(|op| self.0.set(*op, Mode::Fails));
     }
 
     async fn end(&self) {
-        ALL.iter().for_each(|op| self.0.set(*op, Mode::Works));
+        Op::ALL.iter().for_each(|op| self.0.set(*op, Mode::Works));
     }
 }
 

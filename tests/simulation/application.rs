@@ -33,7 +33,7 @@ use crate::{
     day::{Day, EPOCH},
     journal::{Answer, Event, Journal, Life},
     net::{BoxError, Connector, client, serve},
-    twilio::{ACCOUNTS, BASE_URL, account, credentials, form},
+    twilio::{ACCOUNTS, BASE_URL, account, basic, credentials, form},
 };
 
 /// How often a process's clock moves on.
@@ -179,14 +179,10 @@ struct Sending {
 /// Sends a message, as an application does.
 async fn send(State(context): State<Context>, Query(sending): Query<Sending>) -> StatusCode {
     let Sending { send, id, opts_out } = sending;
-    let (sid, token) = ACCOUNTS[account(id)];
+    let (sid, _) = ACCOUNTS[account(id)];
     let request = || {
-        let authorization = http::HeaderValue::from_str(&format!("Basic {}", {
-            use base64::{Engine, prelude::BASE64_STANDARD};
-            BASE64_STANDARD.encode(format!("{sid}:{token}"))
-        }));
         Request::post(format!("{BASE_URL}/2010-04-01/Accounts/{sid}/Messages.json"))
-            .header("authorization", authorization.expect("ASCII"))
+            .header("authorization", basic(sid).expect("an account of ours"))
             .header("content-type", "application/x-www-form-urlencoded")
             .body(Full::from(form(send, id, opts_out)))
             .expect("a request")

@@ -45,7 +45,8 @@ pub(crate) fn numbers(text: &str) -> Option<(u64, u64)> {
     Some((send.parse().ok()?, id.parse().ok()?))
 }
 
-fn basic(account: &str) -> Option<String> {
+/// What an account is let in with.
+pub(crate) fn basic(account: &str) -> Option<String> {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let (sid, token) = ACCOUNTS.iter().find(|(sid, _)| *sid == account)?;
     Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{sid}:{token}"))))

@@ -36,6 +36,25 @@ pub(crate) enum Op {
     Counts,
 }
 
+impl Op {
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Record,
+        Self::Confirm,
+        Self::Lease,
+        Self::Settle,
+        Self::Expire,
+        Self::Forget,
+        Self::Lookup,
+        Self::DeadLetters,
+        Self::Resend,
+        Self::Status,
+        Self::Notes,
+        Self::AddRollups,
+        Self::Rollups,
+        Self::Counts,
+    ];
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Mode {
     #[default]
