@@ -176,19 +176,9 @@ async fn retry_deferred(shared: &Shared, failures: u32) -> Result<(), StoreError
         if confirms.is_empty() {
             continue;
         }
-        let meant = shared.more_patiently(failures, shared.meant(&confirms)).await?;
-        let targets: Vec<ConfirmTarget> = meant.iter().flatten().cloned().collect();
-        let outcomes = match targets.is_empty() {
-            true => Vec::new(),
-            false => shared.more_patiently(failures, shared.store.confirm(&targets)).await?,
-        };
-        let mut outcomes = all(&targets, outcomes)?.into_iter();
+        let outcomes = shared.confirm_late(&confirms, failures).await?;
         let mut full = Vec::new();
-        for ((target, acted_at), meant) in confirms.into_iter().zip(meant) {
-            let outcome = match meant {
-                Ok(_) => outcomes.next().unwrap_or(ConfirmOutcome::Unknown),
-                Err(outcome) => outcome,
-            };
+        for ((target, acted_at), outcome) in confirms.into_iter().zip(outcomes) {
             if outcome == ConfirmOutcome::Full {
                 full.push(Deferred::Confirm { target, acted_at });
             } else {
@@ -235,24 +225,14 @@ impl Drop for Taken<'_> {
 async fn look_again(shared: &Shared) {
     let waiting = shared.waiting.current(shared.steady.now());
     for actions in waiting.chunks(256) {
-        let Ok(found) = shared.patiently(shared.overtaken(actions)).await else { return };
-        let targets: Vec<ConfirmTarget> =
-            found.iter().filter_map(|(_, target)| target.clone().ok()).collect();
-        let answered = match targets.is_empty() {
-            true => Ok(Vec::new()),
-            false => shared.patiently(shared.store.confirm(&targets)).await,
-        };
-        let Ok(outcomes) = answered.and_then(|outcomes| all(&targets, outcomes)) else { return };
-        let mut outcomes = outcomes.into_iter();
-        for (action, target) in found {
-            let (target, outcome) = match target {
-                Ok(target) => (target, outcomes.next().unwrap_or(ConfirmOutcome::Unknown)),
-                Err(outcome) => (shared.by_id(action.keys), outcome),
-            };
+        let confirms: Vec<(ConfirmTarget, Timestamp)> =
+            actions.iter().map(|action| (shared.by_id(action.keys), action.acted_at)).collect();
+        let Ok(outcomes) = shared.confirm_late(&confirms, 0).await else { return };
+        for ((action, (target, acted_at)), outcome) in actions.iter().zip(confirms).zip(outcomes) {
             let is_known = outcome != ConfirmOutcome::Unknown;
             if is_known && shared.waiting.remove(action.keys.current).is_some() {
                 shared.confirms.overtaken.increment();
-                let _ = shared.confirmed(&target, Some(action.acted_at), outcome);
+                let _ = shared.confirmed(&target, Some(acted_at), outcome);
             }
         }
     }

@@ -75,6 +75,14 @@ impl Deferred {
                 ForgetTarget::Message(sid),
             ) => message.sid == sid,
             (
+                Self::Confirm { target: ConfirmTarget::Recorded { key, .. }, .. },
+                ForgetTarget::Id(keys),
+            ) => keys.iter().any(|forgotten| forgotten == *key),
+            (
+                Self::Confirm { target: ConfirmTarget::Recorded { sid: recorded, .. }, .. },
+                ForgetTarget::Message(sid),
+            ) => *recorded == sid,
+            (
                 Self::Confirm { target: ConfirmTarget::Id { keys: waiting, .. }, .. },
                 ForgetTarget::Id(keys),
             ) => *waiting == keys,

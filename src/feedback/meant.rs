@@ -1,4 +1,4 @@
-//! Which message an action meant whose confirm comes late.
+//! Which messages an action meant whose confirm comes late.
 
 use std::time::Duration;
 
@@ -8,10 +8,7 @@ use super::{
 };
 use crate::{
     CorrelationKeys, Timestamp,
-    store::{
-        ConfirmOutcome, ConfirmTarget, LedgerEntry, LedgerStatus, Resends, StoreError,
-        TrackedMessage,
-    },
+    store::{ConfirmOutcome, ConfirmTarget, LedgerEntry, LedgerStatus, Resends, StoreError},
 };
 
 /// How far apart the clocks of two processes are taken to be at most.
@@ -22,85 +19,69 @@ impl Action {
     pub(super) fn is_before(&self, sent_at: Timestamp) -> bool {
         sent_at > self.acted_at + CLOCKS_DIFFER
     }
-}
 
-/// What to confirm, or what became of it.
-type Meant = Result<ConfirmTarget, ConfirmOutcome>;
+    /// Of what is known under its id, the newest first, what it acted on.
+    fn meant(&self, resends: Resends, known: Vec<LedgerEntry>) -> Vec<LedgerEntry> {
+        let sent = known.into_iter().filter(|entry| !self.is_before(entry.sent_at));
+        match resends {
+            Resends::Newest => sent.take(1).collect(),
+            Resends::All => sent.collect(),
+        }
+    }
+}
 
 impl Shared {
-    /// What each confirm meant.
+    /// Confirms what actions meant, after `failures` of the store in a row.
     ///
-    /// One whose answer was lost may have taken place, and by the time that it is repeated a
-    /// newer message may be under its id, which nobody has acted on.
-    pub(super) async fn meant(
+    /// A confirm whose answer was lost may have taken place, and by the time that it is
+    /// repeated a newer message may be under its id, which nobody has acted on: that is why
+    /// the messages are looked up. One of them that is forgotten before it is confirmed stays
+    /// so.
+    pub(super) async fn confirm_late(
         &self,
         confirms: &[(ConfirmTarget, Timestamp)],
-    ) -> Result<Vec<Meant>, StoreError> {
-        let actions: Vec<Option<Action>> = confirms.iter().map(of_the_newest).collect();
+        failures: u32,
+    ) -> Result<Vec<ConfirmOutcome>, StoreError> {
         let ids: Vec<CorrelationKeys> =
-            actions.iter().flatten().map(|action| action.keys).collect();
-        let mut known = self.known(&ids).await?.into_iter();
-        let meant = confirms.iter().zip(actions).map(|((target, _), action)| match action {
-            Some(action) => self.meant_by(&action, known.next().unwrap_or_default()),
-            None => Ok(target.clone()),
-        });
-        Ok(meant.collect())
-    }
+            confirms.iter().filter_map(|(target, _)| id(target)).map(|(keys, _)| keys).collect();
+        let known = match ids.is_empty() {
+            true => Vec::new(),
+            false => self.more_patiently(failures, self.store.lookup(&ids)).await?,
+        };
+        let mut known = all(&ids, known)?.into_iter();
 
-    /// Of actions that came before their records, those whose message is recorded now, each
-    /// with what it meant.
-    pub(super) async fn overtaken(
-        &self,
-        actions: &[Action],
-    ) -> Result<Vec<(Action, Meant)>, StoreError> {
-        let ids: Vec<CorrelationKeys> = actions.iter().map(|action| action.keys).collect();
-        let known = self.known(&ids).await?;
-        let found = actions.iter().zip(known).filter_map(|(action, entries)| {
-            let meant = match self.meant_by(action, entries) {
-                Err(ConfirmOutcome::Unknown) => return None,
-                Ok(_) if self.settings.resends == Resends::All => Ok(self.by_id(action.keys)),
-                meant => meant,
+        let mut outcomes = vec![ConfirmOutcome::Unknown; confirms.len()];
+        let (mut whose, mut targets) = (Vec::new(), Vec::new());
+        for (at, (target, acted_at)) in confirms.iter().enumerate() {
+            let Some((keys, resends)) = id(target) else {
+                whose.push(at);
+                targets.push(target.clone());
+                continue;
             };
-            Some((*action, meant))
-        });
-        Ok(found.collect())
-    }
-
-    /// `entries`: what is known under its id, the newest first.
-    fn meant_by(&self, action: &Action, entries: Vec<LedgerEntry>) -> Meant {
-        let sent = entries.into_iter().find(|entry| !action.is_before(entry.sent_at));
-        let entry = sent.ok_or(ConfirmOutcome::Unknown)?;
-        if entry.status != LedgerStatus::Pending {
-            return Err(ConfirmOutcome::AlreadyConfirmed);
+            let action = Action { keys, acted_at: *acted_at };
+            for entry in action.meant(resends, known.next().unwrap_or_default()) {
+                if entry.status == LedgerStatus::Pending {
+                    whose.push(at);
+                    targets.push(ConfirmTarget::Recorded { key: entry.key, sid: entry.sid });
+                } else {
+                    outcomes[at] = outcomes[at].most_telling(ConfirmOutcome::AlreadyConfirmed);
+                }
+            }
         }
-        // By its SID: the next message may be recorded before this is confirmed.
-        let expires_at = entry.sent_at.max(action.acted_at) + self.settings.retention;
-        let LedgerEntry { key, sid, account, base_url, sent_at, segment, .. } = entry;
-        Ok(ConfirmTarget::Message(TrackedMessage {
-            key,
-            sid,
-            account,
-            base_url,
-            sent_at,
-            expires_at,
-            segment,
-        }))
-    }
-
-    async fn known(&self, ids: &[CorrelationKeys]) -> Result<Vec<Vec<LedgerEntry>>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
+        let confirmed = match targets.is_empty() {
+            true => Vec::new(),
+            false => self.more_patiently(failures, self.store.confirm(&targets)).await?,
+        };
+        for (at, outcome) in whose.into_iter().zip(all(&targets, confirmed)?) {
+            outcomes[at] = outcomes[at].most_telling(outcome);
         }
-        all(ids, self.store.lookup(ids).await?)
+        Ok(outcomes)
     }
 }
 
-/// The action of a confirm that means the newest of several messages.
-fn of_the_newest((target, acted_at): &(ConfirmTarget, Timestamp)) -> Option<Action> {
+fn id(target: &ConfirmTarget) -> Option<(CorrelationKeys, Resends)> {
     match target {
-        ConfirmTarget::Id { keys, resends: Resends::Newest } => {
-            Some(Action { keys: *keys, acted_at: *acted_at })
-        }
-        _ => None,
+        ConfirmTarget::Id { keys, resends } => Some((*keys, *resends)),
+        ConfirmTarget::Message(_) | ConfirmTarget::Recorded { .. } => None,
     }
 }

@@ -280,7 +280,7 @@ impl Shared {
                     Some(Untagged::NotTagged) => Confirmation::NeverTagged,
                     None => Confirmation::Unknown,
                 },
-                ConfirmTarget::Message(_) => Confirmation::Unknown,
+                ConfirmTarget::Message(_) | ConfirmTarget::Recorded { .. } => Confirmation::Unknown,
             },
         }
     }

@@ -76,6 +76,13 @@ pub enum ConfirmTarget {
     },
     /// This message, whether or not it was recorded.
     Message(TrackedMessage),
+    /// This message, if it is recorded under this key.
+    Recorded {
+        /// The key that it was found under.
+        key: CorrelationKey,
+        /// The message.
+        sid: MessageSid,
+    },
 }
 
 /// What to forget.

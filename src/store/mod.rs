@@ -73,7 +73,9 @@ pub enum Durability {
 /// item by item in the order of the slice, as if the items had come one after
 /// the other, and is safe to repeat: whoever does not know whether an operation
 /// took place calls it again. An error means that nothing is known, not that
-/// nothing happened.
+/// nothing happened. Only a confirm of an id may by then find a newer message under it:
+/// a repeated one looks it up, and names the message that it meant
+/// ([`ConfirmTarget::Recorded`]).
 ///
 /// Durations are added to the store's own clock, so that processes whose clocks
 /// differ agree on leases and retries. The clock may step back a little: what was
@@ -118,6 +120,8 @@ pub trait FeedbackStore: Send + Sync + 'static {
     ///   [`Queued`](ConfirmOutcome::Queued) if one was queued.
     /// - [`ConfirmTarget::Message`] records a message that is unknown, and confirms
     ///   it under whichever id it was recorded. Refused, it may be recorded or not.
+    /// - [`ConfirmTarget::Recorded`] confirms the message that was found under a key,
+    ///   unless it has been dropped or forgotten since; scheduled or not is no matter.
     ///
     /// What was confirmed stays so under a lease, delivered and dead, until it is
     /// dropped or forgotten: a repeated confirm answers

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tower_message_feedback::{
-    Confirmation, Recorded, Refusal,
-    store::{LedgerStatus, MemoryStore},
+    Confirmation, MessageFeedbackBuilder, Recorded, Refusal,
+    store::{FeedbackStore, ForgetTarget, LedgerStatus, MemoryStore, Resends},
 };
 
 use crate::support::{
@@ -20,15 +20,19 @@ pub(super) async fn world() -> (World, SwitchStore) {
 }
 
 async fn world_of(max_deferred: usize) -> (World, SwitchStore) {
+    world_with(|builder| {
+        builder.store_timeout(Duration::from_millis(10)).max_deferred(max_deferred)
+    })
+    .await
+}
+
+async fn world_with(
+    configure: impl FnOnce(MessageFeedbackBuilder) -> MessageFeedbackBuilder,
+) -> (World, SwitchStore) {
     let site = Site::new().await;
     let store = SwitchStore::new(&site.time);
-    let builder = site
-        .builder()
-        .credentials(credentials())
-        .store(store.clone())
-        .store_timeout(Duration::from_millis(10))
-        .max_deferred(max_deferred);
-    let world = site.world(builder);
+    let builder = site.builder().credentials(credentials()).store(store.clone());
+    let world = site.world(configure(builder));
     settle_down().await;
     (world, store)
 }
@@ -284,4 +288,47 @@ async fn a_confirm_that_is_repeated_does_not_confirm_the_next_message_instead() 
     world.advance(seconds(1)).await;
     assert_eq!(world.reports(newer), 0);
     assert_eq!(world.status(newer).await, LedgerStatus::Pending);
+}
+
+/// Another process forgets it after the background has looked it up.
+#[tokio::test]
+async fn a_message_that_is_forgotten_while_its_confirm_waits_is_not_reported() {
+    let (world, store) = world_with(|builder| builder.store_timeout(seconds(30))).await;
+    let sid = world.send("id").await;
+    store.set(Op::Confirm, Mode::Fails);
+    assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
+    settle_down().await;
+    store.set(Op::Confirm, Mode::Works);
+    store.set(Op::Lookup, Mode::AnswersLate);
+    let lookups = store.calls(Op::Lookup);
+    world.time.advance(PAUSE);
+    guarded(async {
+        while store.calls(Op::Lookup) == lookups {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let forgotten = store.memory.forget(&[ForgetTarget::Message(sid)]).await;
+    assert_eq!(forgotten.expect("an answer"), [1]);
+    store.set(Op::Lookup, Mode::Works);
+    catch_up(&world).await;
+    assert_eq!(world.feedback.lookup_sid(sid).await.expect("an answer"), None);
+    assert_eq!(world.reports(sid), 0);
+}
+
+#[tokio::test]
+async fn a_confirm_of_all_resends_that_is_repeated_means_those_that_there_were() {
+    for mode in [Mode::FailsAfterwards, Mode::Fails] {
+        let (world, store) = world_with(|builder| builder.resends(Resends::All)).await;
+        let acted_on = [world.send("id").await, world.send("id").await];
+        store.set(Op::Confirm, mode);
+        assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
+        settle_down().await;
+        world.time.advance(seconds(6));
+        let newer = world.send("id").await;
+        store.set(Op::Confirm, Mode::Works);
+        catch_up(&world).await;
+        assert_eq!(acted_on.map(|sid| world.reports(sid)), [1, 1], "{mode:?}");
+        assert_eq!(world.reports(newer), 0, "{mode:?}");
+    }
 }

@@ -161,6 +161,10 @@ async fn foreseen(memory: &MemoryStore, target: &ConfirmTarget) -> ConfirmOutcom
             let found = memory.lookup(&[*keys]).await.expect("an answer").remove(0);
             found.into_iter().map(|entry| entry.status).collect()
         }
+        ConfirmTarget::Recorded { sid, .. } => {
+            let known = memory.by_sid(&[*sid]).await.expect("an answer").remove(0);
+            known.map(|entry| entry.status).into_iter().collect()
+        }
         ConfirmTarget::Message(message) => {
             let known = memory.by_sid(&[message.sid]).await.expect("an answer").remove(0);
             vec![known.map_or(LedgerStatus::Pending, |entry| entry.status)]

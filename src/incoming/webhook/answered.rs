@@ -1,6 +1,6 @@
 use crate::{
     AccountSid, Confirmation, CorrelationId, CorrelationKeys, MessageFeedback, MessageSid,
-    store::{ConfirmTarget, LedgerEntry, Resends, SCHEDULED, TrackedMessage},
+    store::{ConfirmTarget, LedgerEntry, Resends, SCHEDULED},
 };
 
 /// Finds which message somebody answers.
@@ -33,7 +33,7 @@ impl Answered<'_> {
             let found = shared.within_bound(shared.store.by_sid(&[sid])).await.unwrap_or_default();
             let entry = found.into_iter().flatten().find(|entry| entry.account == self.account);
             if let Some(entry) = entry {
-                return Ok(self.message(keys[0], entry));
+                return Ok(recorded(&entry));
             }
         }
         let Ok(found) = shared.within_bound(shared.store.lookup(&keys)).await else {
@@ -51,7 +51,7 @@ impl Answered<'_> {
             return Err(shared.found_nothing(&keys));
         };
         Ok(match shared.settings.resends {
-            Resends::Newest => self.message(newest_keys, entry),
+            Resends::Newest => recorded(&entry),
             Resends::All => shared.by_id(newest_keys),
         })
     }
@@ -66,19 +66,8 @@ impl Answered<'_> {
             .rev()
             .max_by_key(|entry| entry.sent_at)
     }
+}
 
-    /// The one message, which the store knows under whichever id.
-    fn message(&self, keys: CorrelationKeys, entry: LedgerEntry) -> ConfirmTarget {
-        let shared = self.feedback.shared();
-        let LedgerEntry { sid, account, base_url, sent_at, .. } = entry;
-        let expires_at = sent_at.max(shared.clock.now()) + shared.settings.retention;
-        ConfirmTarget::Message(TrackedMessage::new(
-            keys.current,
-            sid,
-            account,
-            base_url,
-            sent_at,
-            expires_at,
-        ))
-    }
+fn recorded(entry: &LedgerEntry) -> ConfirmTarget {
+    ConfirmTarget::Recorded { key: entry.key, sid: entry.sid }
 }

@@ -107,6 +107,7 @@ cases! {
         a_message_can_be_confirmed_by_itself_unrecorded,
         a_message_is_confirmed_by_itself_under_whichever_id_it_was_recorded,
         one_of_several_messages_can_be_confirmed_by_itself,
+        a_message_is_confirmed_only_if_it_is_still_recorded,
         a_batch_is_confirmed_as_if_one_after_the_other,
     }
     resends {

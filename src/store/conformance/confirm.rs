@@ -9,7 +9,7 @@ use super::{
 use crate::store::{
     Attempts,
     ConfirmOutcome::{self, AlreadyConfirmed, Queued, Unknown},
-    ConfirmTarget, LedgerStatus, RecordOutcome, Resends, SettledAs,
+    ConfirmTarget, ForgetTarget, LedgerStatus, RecordOutcome, Resends, SettledAs,
 };
 
 pub(super) async fn an_unknown_id_confirms_nothing(subject: &Tested) -> CaseResult {
@@ -134,6 +134,30 @@ pub(super) async fn one_of_several_messages_can_be_confirmed_by_itself(
     Ok(())
 }
 
+pub(super) async fn a_message_is_confirmed_only_if_it_is_still_recorded(
+    subject: &Tested,
+) -> CaseResult {
+    let f = Fixture::new(subject).await;
+    let recorded = |n, id| ConfirmTarget::Recorded { key: keys(id).current, sid: sid(n) };
+    assert_eq!(f.confirm_target(recorded(1, 1)).await, Unknown);
+    f.sizes(0, 0, 0).await;
+    f.insert(f.sent_at(1, 1, f.start)).await;
+    f.insert(f.sent_at(2, 1, f.start + seconds(1))).await;
+    // Scheduled or not is no matter here.
+    f.insert(f.sent_at(3, 1, f.start + seconds(7200))).await;
+    // The one that is named, and not the newest of its id.
+    let targets = [recorded(1, 1), recorded(1, 1), recorded(2, 2), recorded(3, 1), recorded(4, 1)];
+    let expected = [Queued, AlreadyConfirmed, Unknown, Queued, Unknown];
+    assert_eq!(f.confirm_all(&targets).await, expected);
+    assert_eq!(f.status(2).await, Some(LedgerStatus::Pending));
+    f.sizes(3, 2, 0).await;
+    assert_eq!(f.forget_all(&[ForgetTarget::Message(sid(2))]).await, [1]);
+    assert_eq!(f.confirm_target(recorded(2, 1)).await, Unknown);
+    assert!(!f.is_known(2).await);
+    f.sizes(2, 2, 0).await;
+    Ok(())
+}
+
 pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other(subject: &Tested) -> CaseResult {
     let f = Fixture::new(subject).await;
     for n in 1..=3 {
@@ -141,6 +165,7 @@ pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other(subject: &Tes
     }
     let newest = |id| by_id(keys(id), Resends::Newest);
     let message = |n, id| ConfirmTarget::Message(f.message(n, id));
+    let recorded = |n, id| ConfirmTarget::Recorded { key: keys(id).current, sid: sid(n) };
     let targets = [
         newest(1),
         message(3, 1),
@@ -153,8 +178,11 @@ pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other(subject: &Tes
         by_id(keys(1), Resends::All),
         message(1, 1),
         by_id(keys(1), Resends::All),
+        recorded(7, 7),
+        message(7, 7),
+        recorded(7, 7),
     ];
-    let expected: [ConfirmOutcome; 10] = [
+    let expected: [ConfirmOutcome; 13] = [
         Queued,
         AlreadyConfirmed,
         Unknown,
@@ -164,12 +192,15 @@ pub(super) async fn a_batch_is_confirmed_as_if_one_after_the_other(subject: &Tes
         Unknown,
         Queued,
         AlreadyConfirmed,
+        AlreadyConfirmed,
+        Unknown,
+        Queued,
         AlreadyConfirmed,
     ];
     assert_eq!(f.confirm_all(&targets).await, expected);
-    f.sizes(4, 4, 0).await;
+    f.sizes(5, 5, 0).await;
     let mut leased = sids(&f.lease(10).await);
     leased.sort();
-    assert_eq!(leased, [1, 2, 3, 8].map(sid));
+    assert_eq!(leased, [1, 2, 3, 7, 8].map(sid));
     Ok(())
 }

@@ -159,6 +159,12 @@ impl MemoryStore {
                 })
                 .reduce(ConfirmOutcome::most_telling)
                 .unwrap_or(ConfirmOutcome::Unknown),
+            ConfirmTarget::Recorded { key, sid } => self
+                .messages
+                .with_key(*key, |shard| {
+                    shard.find(*key, *sid).map(|at| self.enqueue(shard, at, now))
+                })
+                .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
                 // At the bound another thread's record may drop it in between.
                 for _ in 0..8 {

@@ -81,20 +81,23 @@ impl PostgresStore {
         for at in open {
             let number = i32::try_from(*at).unwrap_or(i32::MAX);
             match &targets[*at] {
-                ConfirmTarget::Id { keys, resends } => ids.push(number, keys, *resends),
+                ConfirmTarget::Id { keys, resends } => ids.push(number, *keys, *resends, None),
+                ConfirmTarget::Recorded { key, sid } => {
+                    ids.push(number, (*key).into(), Resends::Newest, Some(*sid));
+                }
                 ConfirmTarget::Message(message) => messages.push(number, message),
             }
         }
         let now = self.now();
         let mut params: Vec<Param<'_>> =
-            vec![&now, &ids.number, &ids.current, &ids.previous, &ids.every];
+            vec![&now, &ids.number, &ids.current, &ids.previous, &ids.every, &ids.sid];
         let sources;
         let rows = if messages.number.is_empty() {
             link.query(&self.statements.confirm_ids, &params).await?
         } else {
             let tracked = open.iter().filter_map(|at| match &targets[*at] {
                 ConfirmTarget::Message(message) => Some(message),
-                ConfirmTarget::Id { .. } => None,
+                ConfirmTarget::Id { .. } | ConfirmTarget::Recorded { .. } => None,
             });
             self.expiry.expect(tracked.clone().map(|message| message.expires_at));
             sources = self.source_ids(link, tracked).await?;
@@ -147,14 +150,23 @@ struct Ids {
     current: Vec<Key>,
     previous: Vec<Option<Key>>,
     every: Vec<bool>,
+    /// Of what is found under the keys, this one alone.
+    sid: Vec<Option<Vec<u8>>>,
 }
 
 impl Ids {
-    fn push(&mut self, number: i32, keys: &CorrelationKeys, resends: Resends) {
+    fn push(
+        &mut self,
+        number: i32,
+        keys: CorrelationKeys,
+        resends: Resends,
+        sid: Option<MessageSid>,
+    ) {
         self.number.push(number);
         self.current.push(Key(keys.current));
         self.previous.push(keys.previous.map(Key));
         self.every.push(resends == Resends::All);
+        self.sid.push(sid.map(MessageSid::pack));
     }
 }
 
@@ -188,6 +200,7 @@ fn runs(targets: &[ConfirmTarget]) -> Vec<&[ConfirmTarget]> {
     for (at, target) in targets.iter().enumerate() {
         let (keys, is_message) = match target {
             ConfirmTarget::Id { keys, .. } => (*keys, false),
+            ConfirmTarget::Recorded { key, .. } => ((*key).into(), false),
             ConfirmTarget::Message(message) => (message.key.into(), true),
         };
         if keys.iter().any(|key| seen.get(&key).is_some_and(|other| *other != is_message)) {
@@ -224,6 +237,13 @@ mod tests {
         ))
     }
 
+    fn recorded(n: u8) -> ConfirmTarget {
+        let ConfirmTarget::Message(TrackedMessage { key, sid, .. }) = message(n) else {
+            unreachable!("it is a message")
+        };
+        ConfirmTarget::Recorded { key, sid }
+    }
+
     #[test]
     fn a_batch_is_cut_only_between_a_message_and_an_id_of_the_same_key() {
         let lengths = |targets: &[ConfirmTarget]| {
@@ -234,5 +254,6 @@ mod tests {
         assert_eq!(lengths(&[message(1), message(1)]), [2]);
         assert_eq!(lengths(&[id(2), message(1), id(1), message(2)]), [2, 2]);
         assert_eq!(lengths(&[id(1), message(1), id(1)]), [1, 1, 1]);
+        assert_eq!(lengths(&[recorded(1), id(1), message(1), recorded(1)]), [2, 1, 1]);
     }
 }

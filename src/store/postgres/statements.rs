@@ -62,12 +62,12 @@ statements! {
     record = sql!("record"), [BYTEA_ARRAY, UUID_ARRAY, INT4_ARRAY, INT8_ARRAY, INT8_ARRAY];
     confirm_ids = &sql!("confirm")
         .replace("@given@", "").replace("@given_hits@", "").replace("@given_queued@", ""),
-        [INT8, INT4_ARRAY, UUID_ARRAY, UUID_ARRAY, BOOL_ARRAY];
+        [INT8, INT4_ARRAY, UUID_ARRAY, UUID_ARRAY, BOOL_ARRAY, BYTEA_ARRAY];
     confirm_any = &sql!("confirm")
         .replace("@given@", sql!("confirm_given"))
         .replace("@given_hits@", "UNION ALL SELECT g.ord, g.sid, true, g.sent_at, g.id FROM given g")
         .replace("@given_queued@", "UNION ALL SELECT sid, entry, source FROM recorded"),
-        [INT8, INT4_ARRAY, UUID_ARRAY, UUID_ARRAY, BOOL_ARRAY,
+        [INT8, INT4_ARRAY, UUID_ARRAY, UUID_ARRAY, BOOL_ARRAY, BYTEA_ARRAY,
             INT4_ARRAY, BYTEA_ARRAY, UUID_ARRAY, INT4_ARRAY, INT8_ARRAY, INT8_ARRAY];
     lease_all = &sql!("lease").replace("@waiting@", sql!("lease_all")),
         [INT8, BYTEA_ARRAY, INT8_ARRAY, INT8, INT8, INT8, INT8, BYTEA];

@@ -29,11 +29,11 @@ impl RedisStore {
                 .iter()
                 .filter_map(|target| match target {
                     ConfirmTarget::Message(message) => Some(message.clone()),
-                    ConfirmTarget::Id { .. } => None,
+                    ConfirmTarget::Id { .. } | ConfirmTarget::Recorded { .. } => None,
                 })
                 .collect();
             outcomes.extend(match messages.is_empty() {
-                true => self.confirm_ids(layout, run).await?,
+                true => self.confirm_recorded(layout, run).await?,
                 false => {
                     let mut outcomes = Vec::with_capacity(messages.len());
                     for run in runs(&messages, |message| [message.sid]) {
@@ -46,7 +46,8 @@ impl RedisStore {
         Ok(outcomes)
     }
 
-    async fn confirm_ids(
+    /// Confirms what is recorded.
+    async fn confirm_recorded(
         &self,
         layout: &Layout,
         targets: &[ConfirmTarget],
@@ -56,13 +57,14 @@ impl RedisStore {
             ConfirmTarget::Id { keys, resends } => {
                 *resends == Resends::Newest && keys.previous.is_some()
             }
-            ConfirmTarget::Message(_) => false,
+            ConfirmTarget::Recorded { .. } | ConfirmTarget::Message(_) => false,
         };
         if !targets.iter().any(in_two_steps) {
             return self.confirm_run(layout, targets).await;
         }
         let keys = |target: &ConfirmTarget| match target {
             ConfirmTarget::Id { keys, .. } => keys.iter().collect(),
+            ConfirmTarget::Recorded { key, .. } => vec![*key],
             ConfirmTarget::Message(_) => Vec::new(),
         };
         let mut outcomes = Vec::with_capacity(targets.len());
@@ -82,35 +84,37 @@ impl RedisStore {
         // else the newest under the previous key if there is none under the current.
         let (mut first, mut second) = (Vec::new(), Vec::new());
         for (at, target) in targets.iter().enumerate() {
-            let ConfirmTarget::Id { keys, resends } = target else { continue };
-            first.push((at, keys.current, *resends));
-            if let Some(previous) = keys.previous {
-                match resends {
-                    Resends::All => first.push((at, previous, *resends)),
-                    Resends::Newest => second.push((at, previous, *resends)),
+            match target {
+                ConfirmTarget::Id { keys, resends: Resends::Newest } => {
+                    first.push((at, key_item(b'n', keys.current)));
+                    second.extend(keys.previous.map(|previous| (at, key_item(b'n', previous))));
                 }
+                ConfirmTarget::Id { keys, resends: Resends::All } => {
+                    first.extend(keys.iter().map(|key| (at, key_item(b'a', key))));
+                }
+                ConfirmTarget::Recorded { key, sid } => {
+                    first.push((at, sid_item(b's', hash(*key), *sid)));
+                }
+                ConfirmTarget::Message(_) => {}
             }
         }
-        self.confirm_keys(layout, &first, &mut outcomes).await?;
-        second.retain(|(at, ..)| outcomes[*at] == ConfirmOutcome::Unknown);
-        self.confirm_keys(layout, &second, &mut outcomes).await?;
+        self.confirm_found(layout, first, &mut outcomes).await?;
+        second.retain(|(at, _)| outcomes[*at] == ConfirmOutcome::Unknown);
+        self.confirm_found(layout, second, &mut outcomes).await?;
         Ok(outcomes)
     }
 
-    async fn confirm_keys(
+    async fn confirm_found(
         &self,
         layout: &Layout,
-        keys: &[(usize, CorrelationKey, Resends)],
+        items: Vec<(usize, (Hash, Vec<u8>))>,
         outcomes: &mut [ConfirmOutcome],
     ) -> Result<(), RedisStoreError> {
-        let items = keys.iter().map(|(_, key, resends)| {
-            let mut item = vec![if *resends == Resends::All { b'a' } else { b'n' }];
-            item.extend(key_bytes(*key));
-            (layout.shard_of_key(*key), item)
-        });
+        let (which, items): (Vec<usize>, Vec<_>) = items.into_iter().unzip();
+        let items = items.into_iter().map(|(hash, item)| (layout.shard_of_hash(hash), item));
         let confirmed = self.confirm_items(layout, items).await?;
-        for ((at, ..), outcome) in keys.iter().zip(confirmed) {
-            outcomes[*at] = outcomes[*at].most_telling(outcome.unwrap_or(ConfirmOutcome::Unknown));
+        for (at, outcome) in which.into_iter().zip(confirmed) {
+            outcomes[at] = outcomes[at].most_telling(outcome.unwrap_or(ConfirmOutcome::Unknown));
         }
         Ok(())
     }

@@ -36,6 +36,12 @@ impl Session<'_> {
         match target {
             ConfirmTarget::Id { keys, resends: Resends::Newest } => self.confirm_newest(*keys),
             ConfirmTarget::Id { keys, resends: Resends::All } => self.confirm_all(*keys),
+            ConfirmTarget::Recorded { key, sid } => {
+                let key = key.as_bytes().as_slice();
+                let recorded =
+                    self.statements.row(Query::OfSidAndKey, params![sid.pack(), key], found)?;
+                recorded.map_or(Ok(ConfirmOutcome::Unknown), |found| self.enqueue_pending(&found))
+            }
             ConfirmTarget::Message(message) => {
                 if self.record_one(message)? == RecordOutcome::Full {
                     return Ok(ConfirmOutcome::Full);

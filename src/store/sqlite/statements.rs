@@ -68,6 +68,7 @@ queries! {
         ORDER BY sent_at DESC, id DESC LIMIT 1";
     AllOfKey = "SELECT id, account, state FROM tmf_message WHERE key = ?1 ORDER BY sent_at, id";
     OfSid = "SELECT id, account, state FROM tmf_message WHERE sid = ?1";
+    OfSidAndKey = "SELECT id, account, state FROM tmf_message WHERE sid = ?1 AND key = ?2";
     MarkQueued = "UPDATE tmf_message SET state = 3 WHERE id = ?1";
     Enqueue = "INSERT INTO tmf_outbox (message, account, due_at, confirmed_at, queued_at) \
         VALUES (?1, ?2, ?3, ?4, ?3)";

@@ -1,12 +1,15 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest, Sha256};
 use tower_message_feedback::{
-    MessageForm, MessageSid, link_query, recipient, simulator::Webhook, store::MemoryStore,
+    MessageForm, MessageSid, link_query, recipient,
+    simulator::Webhook,
+    store::{FeedbackStore, ForgetTarget, MemoryStore},
     webhook::SignatureVerifier,
 };
 
 use super::{signatures::signature, *};
+use crate::support::GatedStore;
 
 fn quoting(webhook: Webhook, sid: MessageSid) -> Webhook {
     webhook.with_field("OriginalRepliedMessageSid", sid.to_string())
@@ -118,6 +121,30 @@ async fn a_reply_that_comes_again_confirms_nothing_newer() {
     phone.text(NUMBER).await;
     assert_eq!(say(&reply).await, "AlreadyConfirmed");
     phone.world.reported(&[sid]).await;
+}
+
+/// Another process forgets it, which knows nothing of the confirm that waits here.
+#[tokio::test]
+async fn a_message_that_is_forgotten_while_the_confirm_of_a_reply_waits_is_not_reported() {
+    let store = GatedStore::new();
+    let phone = Phone::with(|builder| {
+        builder.store(store.clone()).store_timeout(Duration::from_millis(20))
+    })
+    .await;
+    let sid = phone.text(NUMBER).await;
+    store.confirms.shut();
+    assert_eq!(say(&quoting(phone.reply(sid, "yes"), sid)).await, "Deferred");
+    let forgotten = store.forget(&[ForgetTarget::Message(sid)]).await;
+    assert_eq!(forgotten.expect("an answer"), [1]);
+    store.confirms.open();
+    soon("the confirm", async {
+        while phone.world.feedback.health().await.deferred > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(phone.world.feedback.lookup_sid(sid).await.expect("an answer"), None);
+    phone.world.nothing_reported().await;
 }
 
 #[tokio::test]

@@ -79,8 +79,9 @@ impl BrokenStore {
     async fn known(&self, target: &ConfirmTarget) -> Answer<Vec<LedgerEntry>> {
         Ok(match target {
             ConfirmTarget::Id { keys, .. } => self.memory.lookup(&[*keys]).await?.remove(0),
-            ConfirmTarget::Message(message) => {
-                self.memory.by_sid(&[message.sid]).await?.into_iter().flatten().collect()
+            ConfirmTarget::Message(TrackedMessage { sid, .. })
+            | ConfirmTarget::Recorded { sid, .. } => {
+                self.memory.by_sid(&[*sid]).await?.into_iter().flatten().collect()
             }
             _ => panic!("a new target"),
         })
@@ -146,6 +147,17 @@ impl BrokenStore {
                 if !self.memory.lookup(&[keys]).await?[0].is_empty() {
                     target = ConfirmTarget::Id { keys, resends: Resends::Newest };
                 }
+            }
+            (RecordedConfirmsTheNewestOfItsId, ConfirmTarget::Recorded { key, .. }) => {
+                target = ConfirmTarget::Id { keys: (*key).into(), resends: Resends::Newest };
+            }
+            (RecordedIgnoresTheKey, ConfirmTarget::Recorded { key, sid }) => {
+                let found = self.memory.by_sid(&[*sid]).await?.remove(0);
+                *key = found.map_or(*key, |entry| entry.key);
+            }
+            (ForgottenIsConfirmed, ConfirmTarget::Recorded { sid, .. }) => {
+                let message = self.seen().recorded.get(sid).map(|(_, message)| message.clone());
+                return Ok(message.map(ConfirmTarget::Message));
             }
             (_, ConfirmTarget::Message(message)) => *message = self.altered(message),
             _ => {}

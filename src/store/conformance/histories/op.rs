@@ -60,6 +60,7 @@ pub(super) enum Confirm {
     Newest { id: u8, previous: Option<u8> },
     All { id: u8, previous: Option<u8> },
     Message(Record),
+    Recorded { n: u64, id: u8 },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -163,6 +164,7 @@ fn confirm(dice: &mut fastrand::Rng) -> Confirm {
     match dice.u8(0..8) {
         0 | 1 => Confirm::All { id: dice.u8(0..IDS), previous: previous(dice) },
         2 => Confirm::Message(record(dice)),
+        3 => Confirm::Recorded { n: dice.u64(0..MESSAGES), id: dice.u8(0..IDS) },
         _ => Confirm::Newest { id: dice.u8(0..IDS), previous: previous(dice) },
     }
 }

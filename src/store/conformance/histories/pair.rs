@@ -228,6 +228,9 @@ impl Pair {
                 }
                 Confirm::All { id, previous } => by_id(with_previous(id, previous), Resends::All),
                 Confirm::Message(record) => ConfirmTarget::Message(self.tracked(record)),
+                Confirm::Recorded { n, id } => {
+                    ConfirmTarget::Recorded { key: key(id), sid: numbered(n) }
+                }
             })
             .collect();
         let outcomes = f.confirm_all(&targets).await;
@@ -250,6 +253,14 @@ impl Pair {
                             }
                         }
                     }
+                }
+                ConfirmTarget::Recorded { key, sid } => {
+                    let found = self.model.message(*sid).map(|found| found.tracked.key);
+                    let expected = match found == Some(*key) {
+                        true => self.model.enqueue(*sid, now, room),
+                        false => ConfirmOutcome::Unknown,
+                    };
+                    same!(outcome, expected, "confirm {sid} if it is recorded");
                 }
                 ConfirmTarget::Message(tracked) => {
                     if self.model.message(tracked.sid).is_none() {

@@ -1,8 +1,8 @@
 WITH @durable@,
 @clock@,
 target AS MATERIALIZED (
-    SELECT t.* FROM unnest($2::int4[], $3::uuid[], $4::uuid[], $5::bool[])
-        AS t(ord, current, previous, every)
+    SELECT t.* FROM unnest($2::int4[], $3::uuid[], $4::uuid[], $5::bool[], $6::bytea[])
+        AS t(ord, current, previous, every, sid)
 ),
 @given@
 hit AS MATERIALIZED (
@@ -12,7 +12,7 @@ hit AS MATERIALIZED (
         SELECT t.ord, m.* FROM target t CROSS JOIN LATERAL (
             SELECT m.sid, m.key = t.current AS is_current, m.sent_at, m.id
             FROM @schema@.message m
-            WHERE m.key IN (t.current, t.previous)
+            WHERE m.key IN (t.current, t.previous) AND (t.sid IS NULL OR m.sid = t.sid)
             ORDER BY m.key = t.current DESC, m.sent_at < (SELECT now FROM clock) + @scheduled@ DESC,
                 m.sent_at DESC, m.id DESC
             LIMIT CASE WHEN t.every THEN NULL ELSE 1 END

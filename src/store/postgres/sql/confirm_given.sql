@@ -1,6 +1,6 @@
 given AS MATERIALIZED (
     SELECT g.*, nextval('@schema@.message_id') AS id, nextval('@schema@.entry_id') AS entry
-    FROM unnest($6::int4[], $7::bytea[], $8::uuid[], $9::int4[], $10::int8[], $11::int8[])
+    FROM unnest($7::int4[], $8::bytea[], $9::uuid[], $10::int4[], $11::int8[], $12::int8[])
         AS g(ord, sid, key, source, sent_at, expires_at)
 ),
 recorded AS (
