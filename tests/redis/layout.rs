@@ -22,6 +22,21 @@ fn by_tag(server: &Redis, prefix: &str) -> BTreeMap<String, Vec<String>> {
     keys
 }
 
+/// What the server answers to a command for each key, in one call.
+fn for_each(server: &Redis, command: &[&str], keys: &[String]) -> Vec<String> {
+    let script = format!(
+        "local answers = {{}} \
+         for i, key in ipairs(ARGV) do answers[i] = redis.call('{}', key) end \
+         return answers",
+        command.join("', '")
+    );
+    let arguments = ["eval", &script, "0"].into_iter().chain(keys.iter().map(String::as_str));
+    let answer = server.cli(&arguments.collect::<Vec<_>>());
+    let answers: Vec<String> = answer.lines().map(str::to_owned).collect();
+    assert_eq!(answers.len(), keys.len(), "{command:?}");
+    answers
+}
+
 async fn fill(store: &RedisStore) {
     for n in 0..300 {
         queue(store, n).await;
@@ -52,7 +67,7 @@ async fn all_keys_of_a_shard_are_in_one_slot_and_shards_lie_evenly() {
         for (tag, keys) in data {
             assert!(keys.len() > 7, "{keys:?}");
             let slots: BTreeSet<String> =
-                keys.iter().map(|key| node.cli(&["cluster", "keyslot", key])).collect();
+                for_each(node, &["cluster", "keyslot"], keys).into_iter().collect();
             assert_eq!(slots.len(), 1, "shard {tag}: {keys:?}");
             shards.insert(tag.clone());
         }
@@ -65,16 +80,14 @@ async fn what_waits_and_what_was_delivered_lies_in_packed_lists() {
     let server = Redis::start();
     let store = open(&server).await;
     fill(&store).await;
-    let mut packed = 0;
-    for keys in by_tag(&server, "tmf").into_values() {
-        for key in keys.iter().filter(|key| kind(key).parse::<u32>().is_ok()) {
-            let encoding = server.cli(&["object", "encoding", key]);
-            // Dead letters, with their failures, are longer than Redis packs.
-            if encoding.trim() == "listpack" || encoding.trim() == "ziplist" {
-                packed += 1;
-            }
-        }
-    }
+    let keys = by_tag(&server, "tmf").into_values().flatten();
+    let buckets: Vec<String> = keys.filter(|key| kind(key).parse::<u32>().is_ok()).collect();
+    let encodings = for_each(&server, &["object", "encoding"], &buckets);
+    // Dead letters, with their failures, are longer than Redis packs.
+    let packed = encodings
+        .iter()
+        .filter(|encoding| ["listpack", "ziplist"].contains(&encoding.as_str()))
+        .count();
     assert!(packed > 30, "{packed} packed buckets");
 }
 
@@ -102,10 +115,12 @@ async fn nothing_is_left_of_what_was_forgotten() {
         .partition(|key| kind(key).starts_with('f'));
     assert!(left.is_empty(), "{left:?}");
     // Their names are digests, and they end within the hour.
-    for fence in fences {
-        let digest = &kind(&fence)[1..];
-        assert!(ids.iter().all(|n| !sid(*n).to_string().contains(digest)), "{fence}");
-        let ttl: i64 = server.cli(&["ttl", &fence]).trim().parse().expect("a number");
+    let sids: Vec<String> = ids.iter().map(|n| sid(*n).to_string()).collect();
+    let sids = sids.join(" ");
+    for (fence, ttl) in fences.iter().zip(for_each(&server, &["ttl"], &fences)) {
+        let digest = &kind(fence)[1..];
+        assert!(!sids.contains(digest), "{fence}");
+        let ttl: i64 = ttl.parse().expect("a number");
         assert!((1..=3600).contains(&ttl), "{fence} lasts {ttl} seconds");
     }
 }

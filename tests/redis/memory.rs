@@ -46,7 +46,7 @@ async fn a_pending_message_takes_eighty_bytes_at_most_its_index_included() {
 
 #[tokio::test]
 async fn its_status_takes_thirty_at_most() {
-    const MESSAGES: u64 = 100_000;
+    const MESSAGES: u64 = 30_000;
     let server = Redis::start();
     let store = open_as(RedisStore::builder().expected_messages(MESSAGES), &server).await;
     let mut before = 0;

@@ -20,6 +20,9 @@ use crate::{
 /// From the end of the last fault to an empty outbox: leases that a crash left run out
 /// first, and then there are the longest waits for a retry and for a probe.
 const RECOVERY: Duration = Duration::from_secs(400);
+/// What waits in the memory of a process is in no outbox yet: a store that does not answer is
+/// waited for ten seconds, and asked again within six and a half.
+const DEFERRED: Duration = Duration::from_secs(17);
 /// A client of the simulation is a host that cannot crash.
 const LONGEST: Duration = Duration::from_secs(900);
 
@@ -145,8 +148,7 @@ impl World {
             self.sim.step()?;
             self.start_again(false);
             let quiet = self.day.is_shared && self.outbox() == 0;
-            // A deferred confirm may just be on its way.
-            if quiet && self.sim.elapsed() > healed_at + Duration::from_secs(12) {
+            if quiet && self.sim.elapsed() > healed_at + DEFERRED {
                 is_quiet = true;
                 break;
             }

@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (what, url) = (arguments.next().ok_or(usage)?, arguments.next().ok_or(usage)?);
     let time = ManualClock::new(START);
     let store = RedisStore::builder().clock(time.clock()).connect(url).await?;
+    store.migrate().await?;
     let twilio = Simulator::with_clock(time.clock());
     let transport = {
         let twilio = twilio.clone();
