@@ -10,7 +10,7 @@ part=${1:-0/1}
 files=("${@:2}")
 ((${#files[@]})) || files=('src/outgoing/**' 'src/incoming/**' 'src/delivery/**' 'src/store/**' 'src/twilio/**')
 export CARGO_PROFILE_DEV_DEBUG=false
-tests=(delivery handle incoming outgoing postgres redis sqlite store)
+tests=(delivery handle incoming outgoing postgres privacy redis report sqlite store)
 exec cargo mutants --shard "$part" --sharding round-robin --output "${CARGO_TARGET_DIR:-target}" \
     --exclude 'src/store/conformance/**' --timeout 300 "${files[@]/#/--file=}" \
     -- --all-features --lib "${tests[@]/#/--test=}"

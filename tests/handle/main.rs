@@ -10,6 +10,7 @@ mod ending;
 mod extremes;
 mod importing;
 mod logs;
+mod mistakes;
 mod modes;
 mod operating;
 mod overtaken;

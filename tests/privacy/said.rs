@@ -4,7 +4,7 @@
 use std::{
     any::type_name,
     error::Error,
-    fmt::{Debug, Display, Write as _},
+    fmt::{Debug, Display},
     io,
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
@@ -21,28 +21,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What says nothing would hide nothing, and help nobody.
+fn note(of: &str, texts: &[String]) {
+    for text in texts {
+        assert!(!text.is_empty(), "{of} shows nothing of itself");
+        lock(&SAID).push_str(&format!("{of}: {text}\n"));
+    }
+}
+
 /// Notes `{:?}` and `{:#?}`, and hands the value on.
 pub(crate) fn noted<T: Debug>(value: T) -> T {
-    let text = format!("{}: {value:?}\n{value:#?}\n", type_name::<T>());
-    lock(&SAID).push_str(&text);
+    let texts = [format!("{value:?}"), format!("{value:#?}")];
+    note(type_name::<T>(), &texts);
     value
 }
 
 /// The same for what shows itself to people, too.
 pub(crate) fn noted_text<T: Debug + Display>(value: T) -> T {
-    lock(&SAID).push_str(&format!("{value} {value:#}\n"));
+    note(type_name::<T>(), &[format!("{value}"), format!("{value:#}")]);
     noted(value)
 }
 
 /// Notes an error and all that is behind it.
 pub(crate) fn noted_error<E: Error + 'static>(error: E) -> E {
-    let mut text = format!("{}:", type_name::<E>());
     let mut next: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(error) = next {
-        writeln!(text, " {error} {error:#} {error:?} {error:#?}").expect("a text");
+        let texts =
+            [format!("{error}"), format!("{error:#}"), format!("{error:?}"), format!("{error:#?}")];
+        note(type_name::<E>(), &texts);
         next = error.source();
     }
-    lock(&SAID).push_str(&text);
     error
 }
 

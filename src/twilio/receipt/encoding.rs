@@ -47,3 +47,23 @@ fn gunzip(body: &[u8], max: usize) -> Option<Vec<u8>> {
 fn gunzip(_: &[u8], _: usize) -> Option<Vec<u8>> {
     None
 }
+
+#[cfg(all(test, feature = "gzip"))]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn what_is_compressed_is_read_up_to_its_bound_and_not_cut() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&[b'x'; 1000]).unwrap();
+        let body = encoder.finish().unwrap();
+        for max in [1000, 1001, usize::MAX - 1] {
+            let decoded = ContentEncoding::Gzip.decode(&body, max);
+            assert_eq!(decoded.map(|decoded| decoded.len()), Some(1000), "{max}");
+        }
+        assert_eq!(ContentEncoding::Gzip.decode(&body, 999), None);
+        assert_eq!(ContentEncoding::Gzip.decode(&body[..body.len() - 9], 1000), None);
+    }
+}

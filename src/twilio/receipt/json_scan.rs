@@ -144,4 +144,16 @@ mod tests {
         assert_eq!(read, Some((SM.parse().ok(), AC.parse().ok())));
         assert_eq!(read, oracle(body.as_bytes()));
     }
+
+    #[test]
+    fn what_is_not_the_objects_own_is_left_to_who_reads_all_of_it() {
+        for body in [
+            format!(r#"{{"media": {{"sid": "{SM}"}}}}"#),
+            format!(r#"{{"sid": "{SM}", "media": {{"account_sid": "{AC}"}}}}"#),
+            format!(r#"{{"sid": "{SM}", "sid": "{SM}"}}"#),
+            format!(r#"{{"a": "\"sid": "{SM}"}}"#),
+        ] {
+            assert_eq!(sids(scan(body.as_bytes())), None, "{body}");
+        }
+    }
 }

@@ -84,6 +84,11 @@ mod tests {
         let old =
             format!("<TwilioResponse><SMSMessage><Sid>{SM}</Sid></SMSMessage></TwilioResponse>");
         assert_eq!(read_receipt(old.as_bytes()), Some(Receipt { sid, account: None }));
+        let elsewhere = format!(
+            "<TwilioResponse><Notice><AccountSid>{AC}</AccountSid></Notice>\
+             <Message><Sid>{SM}</Sid></Message></TwilioResponse>"
+        );
+        assert_eq!(read_receipt(elsewhere.as_bytes()), Some(Receipt { sid, account: None }));
         let marked = format!("\u{feff} {{\"sid\":\"{SM}\"}}");
         assert_eq!(read_receipt(marked.as_bytes()), Some(Receipt { sid, account: None }));
     }

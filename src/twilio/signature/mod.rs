@@ -116,6 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn an_algorithm_that_is_unknown_is_none_and_no_algorithm_is_twilios_first() {
+        for (settings, algorithm) in [
+            ("", Some(Algorithm::HmacSha1)),
+            ("key=1", Some(Algorithm::HmacSha1)),
+            ("algorithm=", Some(Algorithm::HmacSha1)),
+            ("key=1, algorithm = hmac_sha1", Some(Algorithm::HmacSha1)),
+            ("algorithm=HMAC_SHA256,key=1", Some(Algorithm::HmacSha256)),
+            ("algorithm=HMAC_MD5", None),
+            ("algorithm=none", None),
+        ] {
+            assert_eq!(Algorithm::of(Some(settings.as_bytes())), algorithm, "{settings}");
+        }
+        assert_eq!(Algorithm::of(None), Some(Algorithm::HmacSha1));
+    }
+
+    #[test]
     fn every_part_of_a_webhook_counts() {
         let base = sign("12345", URL, &[("A", "1")]);
         assert_ne!(sign("12346", URL, &[("A", "1")]), base);

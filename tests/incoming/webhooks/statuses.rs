@@ -116,6 +116,9 @@ async fn what_the_application_says_of_its_callbacks_stays() {
     let own = [("From", NUMBER), ("StatusCallback", &*url)];
     let sid = phone.send(conversation(), &own).await;
     assert_eq!(phone.world.twilio.message(sid).expect("it").status_callback(), Some(&*url));
+    let sent = phone.world.twilio.received().pop().expect("the send");
+    let body = std::str::from_utf8(sent.body()).expect("a form");
+    assert_eq!(body.matches("StatusCallback").count(), 1, "{body}");
     call_back(&phone.status(sid, "sent")).await;
     assert_eq!(phone.delivery(sid).await.0, Some(Sent));
     // Nor is anything added to a send that is not tracked.
