@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -187,4 +188,20 @@ async fn confirms_from_many_tasks_are_each_reported_once() {
     let stats = world.feedback.stats();
     assert_eq!((stats.confirms.overtaken, stats.confirms.queued), (104, 200));
     assert_eq!((stats.delivery.calls, stats.delivery.delivered), (200, 200));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_halves_the_calls_at_once_and_no_other_failure_does() {
+    for (status, expected) in [(503, 2), (500, 4), (502, 4)] {
+        let world = World::without_socket(|builder| builder.max_in_flight(4)).await;
+        world.twilio.answer_feedback(Answer::status(status));
+        world.act("id").await;
+        world.flush().await;
+        world.twilio.answer_feedback(Answer::hang().times(6));
+        for n in 0..6 {
+            world.act(&format!("id {n}")).await;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(world.calls().len(), 1 + expected, "{status}");
+    }
 }
