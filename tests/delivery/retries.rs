@@ -3,7 +3,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use tower_message_feedback::{
-    BaseUrl, Confirmation, RetryPolicy, SentMessage,
+    BaseUrl, Confirmation, MessageFeedbackBuilder, RetryPolicy, SentMessage,
     simulator::Answer,
     store::{Failure, FailureKind, LedgerStatus},
 };
@@ -87,6 +87,24 @@ async fn a_throttled_account_is_left_alone_as_a_whole() {
     world.advance(seconds(1)).await;
     world.advance(WAIT).await;
     assert_eq!(world.twilio.confirmed().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_calls_that_are_throttled_together_the_one_that_says_how_long_is_heard() {
+    let set = |builder: MessageFeedbackBuilder| builder.retry_policy(impatient()).max_in_flight(2);
+    let world = World::without_socket(set).await;
+    world.twilio.answer_feedback(Answer::status(429));
+    let asks = Answer::status(429).with_header("retry-after", "100");
+    world.twilio.answer_feedback(asks.after(Duration::from_millis(1)));
+    world.feedback.pause_delivery();
+    for id in ["one", "two"] {
+        world.act(id).await;
+    }
+    world.feedback.resume_delivery();
+    assert_eq!(world.flush().await.outbox, Some(2));
+    world.advance(seconds(99)).await;
+    assert_eq!(world.calls().len(), 2, "the other one of the account, too early");
+    assert!(world.advance(seconds(1)).await.is_empty());
 }
 
 #[tokio::test]
