@@ -47,6 +47,20 @@ async fn a_store_that_fails_to_lease_makes_no_hot_loop_and_is_asked_again() {
     }
 }
 
+#[tokio::test]
+async fn a_store_that_stays_away_is_asked_every_few_seconds_and_no_more_often() {
+    let (world, store) = world(Op::Lease, Mode::Fails).await;
+    for asked in 1..=30 {
+        eventually(|| store.calls(Op::Lease) == asked).await;
+        let (early, rest) =
+            if asked > 8 { (seconds(3), PAUSE - seconds(3)) } else { (seconds(0), PAUSE) };
+        world.time.advance(early);
+        settle_down().await;
+        assert_eq!(store.calls(Op::Lease), asked);
+        world.time.advance(rest);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_in_a_lease_is_asked_again() {
     let (world, store) = world(Op::Lease, Mode::Hangs).await;
