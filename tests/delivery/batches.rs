@@ -40,6 +40,26 @@ async fn a_dispatcher_that_has_nothing_to_do_asks_for_nothing() {
     assert_eq!([Op::Lease, Op::Settle].map(|op| store.calls(op)), before);
 }
 
+#[tokio::test]
+async fn what_other_processes_confirm_is_looked_for_as_often_as_the_store_says() {
+    let site = Site::new().await;
+    let store = SwitchStore::new(&site.time).polled(Duration::from_secs(1));
+    let builder = site
+        .builder()
+        .credentials(credentials())
+        .transport(in_process(&site.twilio))
+        .store(store.clone());
+    let world = site.world(builder);
+    for looked in 1..=10 {
+        eventually(|| store.calls(Op::Lease) == looked).await;
+        settle_down().await;
+        world.time.advance(Duration::from_millis(999));
+        settle_down().await;
+        assert_eq!(store.calls(Op::Lease), looked);
+        world.time.advance(Duration::from_millis(1));
+    }
+}
+
 /// Two processes: one that has leased more than its one call at a time, and one that has
 /// found nothing. So many are to be delivered beside that call.
 async fn leased_ahead() -> (World, MessageFeedback, Turnstile, usize) {

@@ -77,6 +77,7 @@ pub(crate) struct SwitchStore {
     pub(crate) memory: Arc<MemoryStore>,
     switches: Arc<Switches>,
     durability: Durability,
+    poll_interval: Option<Duration>,
     /// Of operations that were never switched.
     otherwise: Mode,
 }
@@ -98,6 +99,7 @@ impl SwitchStore {
             memory: Arc::new(memory),
             switches: Arc::default(),
             durability: Durability::Volatile,
+            poll_interval: None,
             otherwise: Mode::default(),
         }
     }
@@ -110,6 +112,12 @@ impl SwitchStore {
 
     pub(crate) fn durable(mut self) -> Self {
         self.durability = Durability::Process;
+        self
+    }
+
+    /// Other processes confirm, too.
+    pub(crate) fn polled(mut self, interval: Duration) -> Self {
+        self.poll_interval = Some(interval);
         self
     }
 
@@ -246,6 +254,6 @@ impl FeedbackStore for SwitchStore {
     }
 
     fn poll_interval(&self) -> Option<Duration> {
-        None
+        self.poll_interval
     }
 }
