@@ -11,10 +11,15 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body::Frame;
+use http_body_util::{Full, StreamBody};
 use tower::{Service, service_fn};
-use tower_message_feedback::{Confirmation, FeedbackBody, SentMessage};
+use tower_message_feedback::{
+    Confirmation, FeedbackBody, SentMessage,
+    store::{Failure, FailureKind, LedgerStatus},
+};
 
 use crate::support::{AC, Site, WAIT, World, account, credentials, in_process, patient};
 
@@ -97,6 +102,50 @@ async fn a_transport_that_fails_is_tried_again() {
     }
     assert!(world.flush().await.is_empty());
     assert_eq!(calls.load(SeqCst), 4);
+}
+
+/// An answer of 400 whose body comes in these pieces; counts those that were read.
+async fn answering_in(
+    pieces: impl Iterator<Item = &'static [u8]> + Clone + Send + 'static,
+) -> (World, Arc<AtomicUsize>) {
+    let read = Arc::new(AtomicUsize::new(0));
+    let transport = {
+        let read = read.clone();
+        service_fn(move |_: Request<FeedbackBody>| {
+            let read = read.clone();
+            let frames = pieces.clone().map(move |piece| {
+                read.fetch_add(1, SeqCst);
+                Ok::<_, io::Error>(Frame::data(Bytes::from_static(piece)))
+            });
+            let response =
+                Response::builder().status(400).body(StreamBody::new(stream::iter(frames)));
+            std::future::ready(Ok::<_, io::Error>(response.expect("a response")))
+        })
+    };
+    let site = Site::new().await;
+    let builder = site.builder().credentials(credentials()).transport(transport);
+    (site.world(builder), read)
+}
+
+#[tokio::test]
+async fn a_code_is_read_from_a_body_in_pieces() {
+    let pieces = [&b"{\"co"[..], b"de\": 90", b"001}"];
+    let (world, _) = answering_in(pieces.into_iter()).await;
+    let sid = world.act("id").await;
+    world.flush().await;
+    let LedgerStatus::Dead { failure, .. } = world.status(sid).await else {
+        panic!("a dead letter");
+    };
+    assert_eq!(failure, Failure::new(FailureKind::Rejected, Some(400), Some(90001)));
+}
+
+#[tokio::test]
+async fn a_body_that_is_longer_than_any_of_twilios_is_not_read_to_its_end() {
+    let (world, read) = answering_in(std::iter::repeat_n(&[b' '; 1000][..], 1000)).await;
+    world.act("id").await;
+    assert!(world.flush().await.is_empty());
+    let read = read.load(SeqCst);
+    assert!((65..=67).contains(&read), "{read} pieces of 1,000 bytes");
 }
 
 /// Ready only when it is told so; to call it before is a mistake.
