@@ -209,6 +209,38 @@ async fn nobody_outside_can_write_a_line_into_the_log() {
 }
 
 #[tokio::test]
+async fn what_is_not_quite_a_request_id_is_none() {
+    let (log, _guard) = Log::of(LevelFilter::TRACE);
+    let world = World::new().await;
+    let digits = "0123456789abcdef0123456789abcde";
+    for id in [format!("RQ{digits}"), format!("RQ{digits}ff"), format!("RQ{digits}g")] {
+        world.twilio.answer_feedback(Answer::status(400).with_header("twilio-request-id", &id));
+        world.act(&id).await;
+        world.flush().await;
+    }
+    let log = log.text();
+    assert_eq!(log.matches("feedback is a dead letter").count(), 3, "{log}");
+    assert!(!log.contains("request_id"), "{log}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_repeated_says_what_went_wrong() {
+    let (log, _guard) = Log::of(LevelFilter::DEBUG);
+    let world = World::with(|builder| {
+        builder.transport(tower::service_fn(|_| async {
+            Err::<Response<Full<Bytes>>, _>(io::Error::other("a cable was cut"))
+        }))
+    })
+    .await;
+    world.act("id").await;
+    world.flush().await;
+    let log = log.text();
+    let said = log.lines().find(|line| line.contains("feedback will be sent again"));
+    let said = said.unwrap_or_else(|| panic!("{log}"));
+    assert!(said.contains("result=\"failed\"") && said.contains("a cable was cut"), "{said}");
+}
+
+#[tokio::test]
 async fn each_mistake_is_told_once() {
     let (log, _guard) = Log::of(LevelFilter::WARN);
     let world = World::with(|builder| builder.tag_if(|_| false)).await;
