@@ -1,11 +1,13 @@
 //! Which creates are tagged, and what of them stays as it was: over a socket.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderName, Request, header::CONTENT_LENGTH};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{
-    BaseUrl, CorrelationId, link_query, simulator::Simulator, store::LedgerStatus,
+    BaseUrl, CorrelationId, ManualClock, link_query, simulator::Simulator, store::LedgerStatus,
 };
 
 use crate::support::*;
@@ -155,6 +157,44 @@ async fn a_create_whose_bytes_a_header_vouches_for_is_not_tagged() {
         request.headers_mut().insert(&name, "vouched".parse().unwrap());
         assert_eq!(twilio.send(request).await, 201);
         assert_sends!(twilio.feedback, digest_present: 1, already_tagged: 1, recorded: 1);
+    }
+}
+
+#[tokio::test]
+async fn a_status_callback_is_neither_written_over_nor_into_what_a_header_vouches_for() {
+    let feedback =
+        builder(ORIGIN).status_callback("https://example.com/status").build().expect("a handle");
+    let own = format!("{LINK}&StatusCallback=https%3A%2F%2Fexample.com%2Fown");
+    for (form, vouched, expected) in [
+        (format!("{LINK}{TAG}"), true, format!("{LINK}{TAG}")),
+        (format!("{own}{TAG}"), true, format!("{own}{TAG}")),
+        (own.clone(), false, format!("{own}{TAG}")),
+    ] {
+        let mut request = create(&messages(ORIGIN), &form);
+        if vouched {
+            request.headers_mut().insert("content-digest", "vouched".parse().unwrap());
+        }
+        let (seen, inner) = answering(|| created(full(&receipt())));
+        let service = feedback.provide_layer().correlate(link_query("id")).layer(inner);
+        soon(service.oneshot(request)).await.expect("infallible");
+        assert_eq!(seen.lock().unwrap()[0].1, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_message_waits_for_its_action_for_as_long_as_it_is_kept() {
+    let clock = ManualClock::new(NOW);
+    let builder = builder_at(ORIGIN, &clock).retention(Duration::from_secs(1000));
+    let feedback = builder.build().expect("a handle");
+    answered(&feedback, || created(full(&receipt()))).await;
+    for seconds in (33..=1056).step_by(33) {
+        clock.advance(Duration::from_secs(33));
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let kept = !lookup(&feedback, LINK_ID).await.is_empty();
+        // The sweep comes every half minute.
+        assert!(if kept { seconds < 1031 } else { seconds >= 1000 }, "{kept}, {seconds} s");
     }
 }
 
