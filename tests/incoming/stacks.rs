@@ -55,6 +55,20 @@ async fn click(world: &World, site: &Site) {
 }
 
 #[tokio::test]
+async fn what_the_layers_make_shows_nothing_of_a_request() {
+    let world = World::new().await;
+    let service =
+        || service_fn(async |_: http::Request<()>| Ok::<_, Infallible>(Response::new(())));
+    let request = || http::Request::get("/?id=123456").body(()).expect("a request");
+    let future = confirm(&world).layer(service()).call(request());
+    assert_eq!(format!("{future:?}"), "ConfirmFuture { .. }");
+    let mut tracking = world.feedback.layer().layer(service());
+    assert_eq!(format!("{:?}", tracking.call(request())), "TrackActionsFuture { .. }");
+    let shown = format!("{tracking:?}");
+    assert!(shown.starts_with("TrackActions { inner: ServiceFn"), "{shown}");
+}
+
+#[tokio::test]
 async fn on_a_router_its_routes_and_its_methods() {
     let world = World::new().await;
     let layer = world.feedback.layer();

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use tower::{Layer, ServiceExt};
-use tower_message_feedback::outgoing::ProvideFeedbackBody;
+use tower::{Layer, Service, ServiceExt};
+use tower_message_feedback::{link_query, outgoing::ProvideFeedbackBody};
 
 use crate::{
     script::{Failed, Script, Step, split},
@@ -59,6 +59,17 @@ async fn the_body_type_has_a_default_and_shows_nothing() {
     let shown = format!("{:?}", response.body());
     assert!(shown.starts_with("ProvideFeedbackBody"));
     assert!(!shown.contains("Hello"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_layer_shows_its_settings_and_a_future_nothing() {
+    let feedback = feedback(ORIGIN);
+    let layer = feedback.provide_layer().correlate(link_query("id")).label("signup");
+    let shown = format!("{layer:?}");
+    assert!(shown.starts_with("ProvideFeedbackLayer {") && shown.contains("signup"), "{shown}");
+    let (_, inner) = answering(|| created(full(&receipt())));
+    let future = layer.layer(inner).call(create(&messages(ORIGIN), LINK));
+    assert_eq!(format!("{future:?}"), "ResponseFuture { .. }");
 }
 
 #[tokio::test]
