@@ -31,6 +31,28 @@ async fn a_message_from_elsewhere_is_neither_recorded_nor_confirmed() {
 }
 
 #[tokio::test]
+async fn an_origin_without_a_port_has_its_schemes() {
+    let world = World::with(|builder| {
+        builder.allow_origin("http://a.example").allow_origin("https://b.example")
+    })
+    .await;
+    let sid = world.create(AC).await;
+    for (url, allowed) in [
+        ("http://a.example", true),
+        ("http://A.example:80", true),
+        ("http://a.example:443", false),
+        ("https://a.example", false),
+        ("https://b.example:443", true),
+        ("https://b.example:80", false),
+        ("http://b.example:443", false),
+    ] {
+        let sent = SentMessage::new(account(AC), sid).base_url(url.parse().expect("a URL"));
+        let recorded = world.feedback.record("id", sent).await;
+        assert_eq!(recorded != Recorded::OriginNotAllowed, allowed, "{url}: {recorded:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_host_that_only_looks_like_twilios_gets_no_credentials() {
     let world = World::new().await;
     let sid = world.create(AC).await;
