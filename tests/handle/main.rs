@@ -17,3 +17,4 @@ mod overtaken;
 mod statuses;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;
