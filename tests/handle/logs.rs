@@ -12,8 +12,10 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_message_feedback::{
-    Confirmation, CorrelationId, Recorded, RetryPolicy, link_query, simulator::Answer,
+    Confirmation, CorrelationId, Recorded, RetryPolicy, link_query,
+    simulator::Answer,
     source::query,
+    webhook::{SignatureVerifier, VerifyTwilioSignatureLayer},
 };
 use tracing::{Dispatch, subscriber::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
@@ -238,6 +240,25 @@ async fn a_call_that_is_repeated_says_what_went_wrong() {
     let said = log.lines().find(|line| line.contains("feedback will be sent again"));
     let said = said.unwrap_or_else(|| panic!("{log}"));
     assert!(said.contains("result=\"failed\"") && said.contains("a cable was cut"), "{said}");
+}
+
+#[tokio::test]
+async fn a_verifier_without_a_token_is_the_applications_mistake_and_a_forgery_is_not() {
+    let (log, _guard) = Log::of(LevelFilter::DEBUG);
+    let knowing = SignatureVerifier::new(AC, TOKEN).expect("a token");
+    for (verifier, status) in [(SignatureVerifier::default(), 500), (knowing, 403)] {
+        let inner = tower::service_fn(async |_: Request<Full<Bytes>>| {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let service = VerifyTwilioSignatureLayer::new(verifier).layer(inner);
+        let request = Request::get("http://a.example/").header("x-twilio-signature", "forged");
+        let request = request.body(Full::default()).expect("a request");
+        assert_eq!(service.oneshot(request).await.expect("infallible").status(), status);
+    }
+    let log = log.text();
+    let [mistake, forgery] = log.lines().collect::<Vec<_>>()[..] else { panic!("{log}") };
+    assert!(mistake.contains("ERROR") && mistake.contains("no auth token is known"), "{log}");
+    assert!(forgery.contains("DEBUG") && forgery.contains("webhook refused"), "{log}");
 }
 
 #[tokio::test]
