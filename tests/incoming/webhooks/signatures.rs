@@ -110,6 +110,21 @@ async fn what_twilio_signed_passes_as_it_came() {
 }
 
 #[tokio::test]
+async fn an_algorithm_that_nobody_knows_proves_nothing() {
+    let echo = Echo::verifying(verifier());
+    let url = "http://h.example/a";
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"new").expect("any key");
+    mac.update(url.as_bytes());
+    let signed = BASE64_STANDARD.encode(mac.finalize().into_bytes());
+    for (algorithm, status) in [("HMAC_SHA256", 200), ("HMAC_SHA512", 403), ("HMAC_SHA1", 403)] {
+        let request = request(Method::GET, url, &signed)
+            .header("x-twilio-webhooks-signature-settings", format!("algorithm={algorithm}"))
+            .body(Body::empty());
+        assert_eq!(echo.call(request.unwrap()).await.status(), status, "{algorithm}");
+    }
+}
+
+#[tokio::test]
 async fn what_it_did_not_sign_does_not() {
     let layer = VerifyTwilioSignatureLayer::new(verifier()).max_body_bytes(10);
     let echo = Echo::behind(&layer);
