@@ -121,3 +121,11 @@ async fn tonics_routes_are_a_service_like_any_other() {
     assert_eq!(site.get("/good?id=1").await.body, "Thank you!");
     world.reported(&[sid]).await;
 }
+
+#[test]
+fn a_path_template_has_one_segment_in_braces_and_a_name_in_them() {
+    for template in ["/confirm", "/confirm/{}", "/confirm/{id", "/confirm/id}", "/{a}/{b}", ""] {
+        let made = std::panic::catch_unwind(|| path_template(template));
+        assert!(made.is_err(), "{template}");
+    }
+}
