@@ -240,3 +240,39 @@ async fn a_reply_that_is_replayed_to_another_process_confirms_nothing_more() {
     assert_eq!(say(&again.clone().with_field("MessageSid", own)).await, "AlreadyConfirmed");
     assert_eq!(say(&again).await, "Queued");
 }
+
+#[tokio::test]
+async fn a_reply_tells_its_fields_and_debug_does_not() {
+    async fn tell(message: IncomingMessage) -> String {
+        assert_eq!(format!("{message:?}"), "IncomingMessage { .. }");
+        assert_eq!(message.field("Unheard"), None);
+        let profile = message.field("ProfileName").unwrap_or_default();
+        let account = message.account_sid().to_string();
+        [&account, message.message_sid(), message.from(), message.to(), &profile].join(" ")
+    }
+    let phone = Phone::new().await;
+    let sid = phone.text(NUMBER).await;
+    let app = Router::new().route("/", any(tell)).layer(phone.world.feedback.layer());
+    let site = Site::axum(app).await;
+    let webhooks = phone.twilio.clone().replies_to(site.url("/"));
+    let reply = webhooks.reply(sid, "yes").expect("a reply").with_field("ProfileName", "A & B");
+    let own = reply.field("MessageSid").expect("a SID");
+    assert_eq!(send(&reply).await.body(), &format!("{AC} {own} {USER} {NUMBER} A & B"));
+}
+
+#[tokio::test]
+async fn a_reply_whose_confirm_waits_for_the_store_confirms_once() {
+    let store = GatedStore::new();
+    let timeout = Duration::from_millis(20);
+    let phone = Phone::with(|builder| builder.store(store.clone()).store_timeout(timeout)).await;
+    let sid = phone.text(NUMBER).await;
+    let reply = phone.reply(sid, "yes");
+    store.confirms.shut();
+    assert_eq!(say(&reply).await, "Deferred");
+    store.confirms.open();
+    phone.world.reported(&[sid]).await;
+    // It is no answer to what is sent later.
+    phone.text(NUMBER).await;
+    assert_eq!(say(&reply).await, "AlreadyConfirmed");
+    phone.world.reported(&[sid]).await;
+}

@@ -18,7 +18,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use tower::{service_fn, util::BoxCloneService};
+use tower::{Service, service_fn, util::BoxCloneService};
 use tower_message_feedback::webhook::{
     SignatureVerifier, TwilioSigned, VerifyTwilioSignatureLayer,
 };
@@ -266,4 +266,18 @@ async fn any_extractor_may_ask_for_the_proof() {
     assert_eq!((answer.status, &*answer.body), (403, ""));
     // The wrapped extractor's own rejection.
     assert_eq!(post("Other1", "Other=1").await.status, 422);
+}
+
+#[tokio::test]
+async fn what_proves_a_webhook_shows_nothing_of_it() {
+    let layer = VerifyTwilioSignatureLayer::new(verifier());
+    let shown = format!("{layer:?}");
+    assert!(shown.starts_with("VerifyTwilioSignatureLayer"), "{shown}");
+    assert!(!shown.contains("old") && !shown.contains("new"), "{shown}");
+    let inner = service_fn(async |_: Request<Body>| Ok::<_, Infallible>(Response::new(())));
+    let mut service = layer.layer(inner);
+    let shown = format!("{service:?}");
+    assert!(shown.starts_with("VerifyTwilioSignature { inner: ServiceFn"), "{shown}");
+    let future = service.call(Request::new(Body::from("secret")));
+    assert_eq!(format!("{future:?}"), "VerifyTwilioSignatureFuture { .. }");
 }
