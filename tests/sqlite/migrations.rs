@@ -191,11 +191,11 @@ async fn a_version_that_is_too_new_is_refused_and_one_that_is_compatible_is_not(
     let (_directory, connection, builder, _) = version_1();
     builder.migrate().await.expect("a migration");
     connection
-        .execute("UPDATE tmf_store SET version = 9, compatible_from = 2", [])
+        .execute("UPDATE tmf_store SET version = 9, compatible_from = 4", [])
         .expect("a later version that still can");
     builder.migrate().await.expect("nothing to do");
     let store = builder.clone().open().await.expect("a store");
-    assert_eq!(version(&connection), (9, 2));
+    assert_eq!(version(&connection), (9, 4));
 
     connection
         .execute("UPDATE tmf_store SET compatible_from = 5", [])
