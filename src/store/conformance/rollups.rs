@@ -150,6 +150,9 @@ pub(super) async fn counters_are_kept_until_their_time(subject: &Tested) -> Case
     f.expire(100).await;
     let both = [(0, "a".to_owned(), 2), (1, "b".to_owned(), 2)];
     assert_eq!(f.attempts().await, both);
+    // So is who has added which of them.
+    assert_eq!(f.add(2, 2, &[f.rollup(0, "a", 1)]).await, Repeated);
+    assert_eq!(f.attempts().await, both);
     f.advance(seconds(50));
     f.expire(100).await;
     assert_eq!(f.attempts().await.last(), both.last());
