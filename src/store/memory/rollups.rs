@@ -120,4 +120,18 @@ mod tests {
         assert_eq!(day[0].counts.get(Metric::Attempted), 11);
         assert_eq!(rollups.held, MAX / 10 * 9 + 1);
     }
+
+    #[test]
+    fn those_whose_time_is_over_count_no_more() {
+        let mut rollups = Rollups::default();
+        let at = Timestamp::from_millis;
+        let account: AccountSid = "AC0123456789abcdef0123456789abcdef".parse().unwrap();
+        let of = |start| {
+            let (hour, segment) = (Resolution::Hour, Segment::default());
+            Rollup::new(hour, at(start), account, segment, Counts::default(), at(start + 10))
+        };
+        rollups.add(&RollupBatch::new(1, 1, vec![of(0), of(1), of(2)], at(10)));
+        rollups.expire(at(11), 100);
+        assert_eq!((rollups.held, rollups.periods.len(), rollups.writers.len()), (1, 1, 0));
+    }
 }
