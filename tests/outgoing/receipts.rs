@@ -103,6 +103,10 @@ async fn an_answer_that_names_no_message_is_passed_on_and_counted() {
         r#"{"sid":null,"account_sid":"AC0123456789abcdef0123456789abcdef"}"#,
         r#"{"sid":"CA0123456789abcdef0123456789abcdef"}"#,
         r#"{"sid":"SM012"}"#,
+        r#"{"media":{"sid":"SM0123456789abcdef0123456789abcdef"}}"#,
+        r#"{"\"sid":"SM0123456789abcdef0123456789abcdef"}"#,
+        "<TwilioResponse><Media><Sid>SM0123456789abcdef0123456789abcdef</Sid></Media>\
+         </TwilioResponse>",
         &named[..named.len() - 1],
         "\u{1}\u{2}",
     ] {
@@ -127,9 +131,18 @@ async fn a_receipt_names_the_account_that_owns_the_message() {
         answered(&feedback, move || created(full(&body))).await;
         assert_eq!(only(&feedback, LINK_ID).await.account.to_string(), expected);
     }
-    let feedback = feedback(ORIGIN);
-    answered(&feedback, || created(full(&format!(r#"{{"sid":"{SM}"}}"#)))).await;
-    assert_eq!(only(&feedback, LINK_ID).await.account.to_string(), AC);
+    for body in [
+        format!(r#"{{"sid":"{SM}"}}"#),
+        format!(r#"{{"sid":"{SM}","media":{{"account_sid":"{SUB_AC}"}}}}"#),
+        format!(
+            "<TwilioResponse><Message><Sid>{SM}</Sid></Message>\
+             <Media><AccountSid>{SUB_AC}</AccountSid></Media></TwilioResponse>"
+        ),
+    ] {
+        let feedback = feedback(ORIGIN);
+        answered(&feedback, move || created(full(&body))).await;
+        assert_eq!(only(&feedback, LINK_ID).await.account.to_string(), AC);
+    }
 }
 
 #[tokio::test]
