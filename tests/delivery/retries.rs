@@ -89,6 +89,23 @@ async fn a_throttled_account_is_left_alone_as_a_whole() {
     assert_eq!(world.twilio.confirmed().len(), 4);
 }
 
+#[tokio::test]
+async fn a_twilio_that_says_how_long_it_is_overloaded_gets_no_call_of_the_account_meanwhile() {
+    for status in [500, 503] {
+        let world = World::with(|builder| builder.retry_policy(impatient())).await;
+        let answer = Answer::status(status).with_header("retry-after", "100");
+        world.twilio.answer_feedback(answer);
+        world.act("one").await;
+        world.flush().await;
+        world.act("two").await;
+        world.flush().await;
+        world.advance(seconds(99)).await;
+        assert_eq!(world.calls().len(), 1, "{status}");
+        assert!(world.advance(seconds(1)).await.is_empty(), "{status}");
+        assert_eq!(world.calls().len(), 3);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_calls_that_are_throttled_together_the_one_that_says_how_long_is_heard() {
     let set = |builder: MessageFeedbackBuilder| builder.retry_policy(impatient()).max_in_flight(2);
