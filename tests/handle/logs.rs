@@ -262,6 +262,29 @@ async fn a_verifier_without_a_token_is_the_applications_mistake_and_a_forgery_is
 }
 
 #[tokio::test]
+async fn a_store_that_stays_away_is_told_once_each_time() {
+    let (log, _guard) = Log::of(LevelFilter::WARN);
+    let site = Site::new().await;
+    let store = SwitchStore::new(&site.time);
+    store.set(Op::Lease, Mode::Fails);
+    let builder = site.builder().credentials(credentials()).store(store.clone());
+    let world = site.world(builder);
+    for told in 1..=2 {
+        let asked = store.calls(Op::Lease) + 5;
+        while store.calls(Op::Lease) < asked {
+            settle_down().await;
+            world.time.advance(seconds(7));
+        }
+        let text = log.text();
+        assert_eq!(text.matches("the store failed; delivery waits").count(), told, "{text}");
+        store.set(Op::Lease, Mode::Works);
+        world.advance(seconds(7)).await;
+        store.set(Op::Lease, Mode::Fails);
+        world.act(&format!("{told}")).await;
+    }
+}
+
+#[tokio::test]
 async fn each_mistake_is_told_once() {
     let (log, _guard) = Log::of(LevelFilter::WARN);
     let world = World::with(|builder| builder.tag_if(|_| false)).await;
