@@ -1,7 +1,7 @@
 //! Delivery while the store fails or hangs. Where its bound on an operation
 //! has to pass, Tokio's clock is paused and passes it by itself.
 
-use tower_message_feedback::{Confirmation, MessageFeedback};
+use tower_message_feedback::{Confirmation, MessageFeedback, simulator::Answer};
 
 use crate::support::{
     CORRELATION_KEY, Mode, Op, Site, SwitchStore, World, credentials, eventually, guarded,
@@ -133,6 +133,26 @@ async fn a_store_that_hangs_in_a_settlement_is_asked_again() {
     assert!(world.advance(PAUSE).await.is_empty());
     assert!(world.is_delivered(sid).await);
     assert_eq!(world.reports(sid), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_while_a_settlement_hangs_is_settled_with_it_and_not_repeated() {
+    let (world, store) = world(Op::Settle, Mode::Hangs).await;
+    world.feedback.pause_delivery();
+    world.twilio.answer_feedback(Answer::normal());
+    world.twilio.answer_feedback(Answer::normal().after(seconds(1)));
+    let sids = [world.act("one").await, world.act("two").await];
+    world.feedback.resume_delivery();
+    tokio::time::sleep(seconds(60)).await;
+    assert_eq!((store.calls(Op::Settle), world.calls().len()), (1, 2));
+    store.set(Op::Settle, Mode::Works);
+    assert!(world.advance(PAUSE).await.is_empty());
+    // Far beyond the end of the leases.
+    assert!(world.advance(seconds(600)).await.is_empty());
+    for sid in sids {
+        assert!(world.is_delivered(sid).await);
+        assert_eq!(world.reports(sid), 1);
+    }
 }
 
 #[tokio::test]
