@@ -13,7 +13,7 @@ use tower_message_feedback::store::{
     SqliteStoreBuilder, StoreError, sqlite::SqliteError,
 };
 
-use crate::support::{Directory, LEASE, by_id, message, ok, sqlite_error, status, text};
+use crate::support::{Directory, LEASE, account, by_id, message, ok, sqlite_error, status, text};
 
 /// Where the test runs for the second time, the directory on the small disk.
 const SMALL_DISK: &str = "TMF_TEST_SMALL_DISK";
@@ -124,8 +124,17 @@ async fn a_full_disk_is_an_error_that_says_so_and_nothing_is_lost() {
             assert!(sqlite_error(&error).is_full(), "{}", text(&error));
         }
     }
+    // What it had begun to write of an account that it did not know is undone.
+    let mut of_another = message(2_000_000);
+    of_another.account = account(3);
+    let error = store.record(&[of_another.clone()]).await.expect_err("no room");
+    assert!(sqlite_error(&error).is_full(), "{}", text(&error));
     fs::remove_file(ballast).expect("room");
     is_whole(&builder, &store, recorded).await;
+    ok(store.record(&[of_another.clone()])).await;
+    let fresh = builder.clone().open().await.expect("a store");
+    let [Some(entry)] = &ok(fresh.by_sid(&[of_another.sid])).await[..] else { panic!("it") };
+    assert_eq!(entry.account, of_another.account);
 }
 
 /// The shell counts in units of 512 bytes.
