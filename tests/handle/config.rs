@@ -281,6 +281,23 @@ async fn a_store_is_opened_by_its_url() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_setting_that_cannot_be_used_says_why() {
+    let account = |sid| format!("[[accounts]]\naccount_sid = \"{sid}\"\nauth_token = \"{SECRET}\"");
+    for (config, setting, problem) in [
+        (
+            format!("allow_origins = [\"ftp://a.example\"]\n{}", account(AC)),
+            "allow_origins[0]",
+            "the scheme is neither https nor http",
+        ),
+        (account("x"), "accounts[0]", "expected AC and 32 hexadecimal digits"),
+    ] {
+        let error = refused(toml(&config)).await;
+        assert!(error.setting().starts_with(setting), "{error}");
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+}
+
 #[test]
 fn a_store_url_that_cannot_be_used_says_why_and_is_not_repeated() {
     for wrong in ["", "memory", "feedback.db", "sqlite:", "sqlite://", "mysql://a:s3cr3t@b/c"] {
@@ -296,7 +313,8 @@ fn a_store_url_that_cannot_be_used_says_why_and_is_not_repeated() {
         "sqlite:s3cr3t",
     ] {
         let parsed: StoreUrl = url.parse().expect(url);
-        assert!(!format!("{parsed:?}").contains("s3cr3t"));
+        let shown = format!("{parsed:?}");
+        assert!(shown.starts_with("StoreUrl(") && !shown.contains("s3cr3t"), "{shown}");
         assert_eq!(parsed.is_durable(), url != "memory:");
     }
 }

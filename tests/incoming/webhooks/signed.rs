@@ -123,5 +123,6 @@ async fn an_application_without_a_token_or_a_layer_is_told_so() {
 #[test]
 fn debug_shows_no_token() {
     let verifier = SignatureVerifier::new(AC, "the-token").expect("a token");
-    assert!(!format!("{verifier:?}").contains("the-token"));
+    let shown = format!("{verifier:?}");
+    assert!(shown.starts_with("SignatureVerifier") && !shown.contains("the-token"), "{shown}");
 }
