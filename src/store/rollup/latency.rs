@@ -115,6 +115,19 @@ mod tests {
         assert_eq!(long.iter().last(), Some((None, 1)));
     }
 
+    #[test]
+    fn within_a_bucket_a_quantile_goes_by_its_rank() {
+        let (start, end) = (ENDS[4] as f64 / 1000.0, ENDS[5] as f64 / 1000.0);
+        let histogram: LatencyHistogram = [(2, 2), (5, 4), (5, 4), (200, 0)].into_iter().collect();
+        for (quantile, share) in [(0.4, 0.25), (0.6, 0.5), (1.0, 1.0)] {
+            let told = histogram.quantile(quantile).unwrap().as_secs_f64();
+            let expected = start + (end - start) * share;
+            assert!((told - expected).abs() < 1e-6, "{quantile}: {told} and not {expected}");
+        }
+        let last: LatencyHistogram = [(200, 1)].into_iter().collect();
+        assert_eq!(last.iter().last(), Some((None, 1)));
+    }
+
     proptest! {
         #[test]
         fn a_quantile_is_in_the_bucket_of_the_true_one(
