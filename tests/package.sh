@@ -28,10 +28,14 @@ comm -13 <(printf '%s\n' "$noted") <(printf '%s\n' "$used") |
 # Packaged as crates.io would get it. It is built below, in a project of its own.
 changed=()
 [[ ${CI:-} ]] || changed=(--allow-dirty)
-published=$(cargo publish --dry-run --no-verify --locked "${changed[@]}" \
-    --target-dir "$target/package-check" 2>&1) || fail "$published"
-warnings=$(grep '^warning' <<<"$published" | grep -v 'aborting upload due to dry run' || true)
-[[ -z $warnings ]] || fail "publishing warns: $published"
+package() {
+    local said
+    said=$(cargo "$@" --no-verify --locked "${changed[@]}" --target-dir "$target/package-check" 2>&1) ||
+        fail "$said"
+    ! grep '^warning' <<<"$said" | grep -v 'aborting upload due to dry run' || fail "cargo $1 warns: $said"
+}
+package publish --dry-run
+package package
 version=$(cargo pkgid | sed 's/.*[#@]//')
 packages=$target/package-check/package
 packaged=$packages/tower-message-feedback-$version

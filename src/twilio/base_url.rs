@@ -249,24 +249,6 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_is_not_named_is_that_of_the_scheme() {
-        for (named, unnamed) in [
-            ("http://a.example:80", "http://a.example"),
-            ("https://a.example:443", "https://a.example"),
-        ] {
-            for (added, used) in [(named, unnamed), (unnamed, named)] {
-                let mut allowed = AllowedOrigins::default();
-                allowed.allow(&added.parse().unwrap());
-                assert!(allowed.permits(&used.parse().unwrap()), "{added}: {used}");
-            }
-        }
-        let mut allowed = AllowedOrigins::default();
-        allowed.allow(&"http://a.example:443".parse().unwrap());
-        assert!(!allowed.permits(&"http://a.example".parse().unwrap()));
-        assert!(!allowed.permits_uri(&"ftp://a.example/".parse().unwrap()));
-    }
-
-    #[test]
     fn a_base_is_its_parts_and_no_others() {
         let base: BaseUrl = "https://a.example:8443/b".parse().unwrap();
         assert!(base.is("https", "a.example:8443", "/b"));

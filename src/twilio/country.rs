@@ -123,16 +123,6 @@ mod tests {
     }
 
     #[test]
-    fn a_country_is_two_letters() {
-        for text in ["de", "De", "DE"] {
-            assert_eq!(text.parse::<Country>().unwrap().as_str(), "DE");
-        }
-        for text in ["", "D", "DEU", "D1", "1D", "\u{e9}", " D"] {
-            assert_eq!(text.parse::<Country>(), Err(InvalidCountry(())), "{text}");
-        }
-    }
-
-    #[test]
     fn the_longest_prefix_decides() {
         assert!(PREFIXES.is_sorted_by_key(|(prefix, _)| prefix));
         for (address, country) in [

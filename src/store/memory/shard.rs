@@ -354,7 +354,7 @@ mod tests {
     fn a_slot_that_is_free_is_used_again() {
         let mut shard = Shard::new(2);
         let now = Timestamp::from_millis(0);
-        let mut insert =
+        let insert =
             |shard: &mut Shard, number| shard.insert(&message(number, 0, 0, 1_000, 0), now);
         let (first, second) = (insert(&mut shard, 1), insert(&mut shard, 2));
         assert!(first.is_some() && second.is_some() && insert(&mut shard, 3).is_none());

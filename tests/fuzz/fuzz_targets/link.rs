@@ -94,10 +94,12 @@ fn is_plain(word: &str) -> bool {
     })
 }
 
-/// `idna_adapter` 1.0 asserts that no host is escaped.
+/// `idna_adapter` 1.0 asserts that no host is escaped. A browser takes any number of slashes
+/// for two, and backslashes for them.
 fn parse(link: &str) -> Option<Url> {
-    let authority = link.split_once("://").map_or(link, |(_, rest)| rest);
-    let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
+    let behind = link.split_once(':').map_or(link, |(_, behind)| behind);
+    let authority = behind.trim_start_matches(['/', '\\']);
+    let authority = authority.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     if authority.contains('%') {
         return None;
     }
