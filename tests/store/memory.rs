@@ -1,10 +1,12 @@
 //! What is the store in memory's own, beyond the contract.
 
+use std::sync::Arc;
+
 use tower_message_feedback::{
     AccountSid, BaseUrl, CorrelationKey, ManualClock, Timestamp,
     store::{
         ConfirmOutcome, ConfirmTarget, Durability, FeedbackStore, LeaseRequest, MemoryStore,
-        RecordOutcome, TrackedMessage,
+        RecordOutcome, Resends, TrackedMessage,
     },
 };
 
@@ -37,6 +39,24 @@ async fn its_debug_form_holds_counts_and_no_message() {
     assert!(!debug.contains("SM0"), "{debug}");
 }
 
+fn answers_without_waiting(store: &impl FeedbackStore) {
+    let message = message(0, 1);
+    let target = ConfirmTarget::Id { keys: message.key.into(), resends: Resends::Newest };
+    assert_eq!(store.try_confirm(&target), Some(ConfirmOutcome::Unknown));
+    assert_eq!(store.try_record(&message), Some(RecordOutcome::Inserted));
+    assert_eq!(store.try_record(&message), Some(RecordOutcome::AlreadyPresent));
+    assert_eq!(store.try_confirm(&target), Some(ConfirmOutcome::Queued));
+    assert_eq!(store.try_confirm(&target), Some(ConfirmOutcome::AlreadyConfirmed));
+}
+
+/// Also as a handle has it, where nobody knows which store it is.
+#[test]
+fn it_records_and_confirms_without_waiting() {
+    answers_without_waiting(&MemoryStore::new());
+    let shared: Arc<dyn FeedbackStore> = Arc::new(MemoryStore::new());
+    answers_without_waiting(&shared);
+}
+
 /// The contract asks for turns; here they go in the order of the accounts' SIDs.
 #[tokio::test]
 async fn leases_continue_the_round_where_the_last_one_ended() {
@@ -63,6 +83,19 @@ async fn a_message_that_is_over_soon_gives_way_before_one_that_came_earlier() {
     let sids = [1, 2, 3].map(|n| message(0, n).sid);
     let known = store.by_sid(&sids).await.expect("an answer");
     assert_eq!(known.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true]);
+}
+
+#[tokio::test]
+async fn what_is_never_over_gives_way_too() {
+    let store = MemoryStore::builder().max_messages(1).build();
+    for n in 1..=3 {
+        let mut lasting = message(0, n);
+        lasting.expires_at = Timestamp::from_millis(i64::MAX);
+        assert_eq!(store.record(&[lasting]).await.expect("an answer"), [RecordOutcome::Inserted]);
+        assert_eq!(store.expire(10).await.expect("an answer"), 0);
+    }
+    let counts = store.counts().await.expect("an answer");
+    assert_eq!((counts.messages, counts.evicted), (1, 2));
 }
 
 /// The bound on messages is the outer one: a message that the outbox refused
