@@ -351,30 +351,18 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_that_is_free_is_used_again() {
+    fn it_has_so_many_places_and_uses_them_again() {
         let mut shard = Shard::new(2);
-        let now = Timestamp::from_millis(0);
-        let insert =
-            |shard: &mut Shard, number| shard.insert(&message(number, 0, 0, 1_000, 0), now);
-        let (first, second) = (insert(&mut shard, 1), insert(&mut shard, 2));
-        assert!(first.is_some() && second.is_some() && insert(&mut shard, 3).is_none());
-        shard.remove(first.unwrap());
-        shard.give_back(first.unwrap());
-        assert_eq!(insert(&mut shard, 4), first);
-        assert!(insert(&mut shard, 5).is_none());
-    }
-
-    #[test]
-    fn a_source_without_a_message_leaves_its_number_to_others() {
-        let mut shard = Shard::new(2);
-        let now = Timestamp::from_millis(0);
-        for number in 0..70_000 {
-            let mut message = message(number, 0, 0, 1_000, 0);
-            message.segment = number.to_string().as_str().into();
-            let at = shard.insert(&message, now).expect("room");
-            shard.remove(at);
-            shard.give_back(at);
-        }
+        let now = Timestamp::from_millis(1_000);
+        let [one, two, three] = [1, 2, 3].map(|n| message(n, n as u8, 1_000, 1_000, 0));
+        let gone = shard.insert(&one, now).unwrap();
+        shard.insert(&two, now).unwrap();
+        assert_eq!(shard.insert(&three, now), None);
+        shard.remove(gone);
+        assert_eq!(shard.insert(&three, now), None, "something may still point there");
+        shard.give_back(gone);
+        assert_eq!(shard.insert(&three, now), Some(gone));
+        assert_eq!(shard.insert(&one, now), None);
     }
 
     proptest! {

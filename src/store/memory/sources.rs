@@ -111,3 +111,29 @@ impl Sources {
         self.held.get(usize::from(id.0))?.as_ref().map(|held| &held.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CorrelationKey, Timestamp};
+
+    #[test]
+    fn what_many_have_in_common_is_there_once_and_goes_with_the_last() {
+        let account = "AC0123456789abcdef0123456789abcdef".parse().unwrap();
+        let sid = "SM0123456789abcdef0123456789abcdef".parse().unwrap();
+        let (key, at) = (CorrelationKey::from_bytes([1; 16]), Timestamp::from_millis(0));
+        let mut message = TrackedMessage::new(key, sid, account, BaseUrl::default(), at, at);
+        let mut sources = Sources::default();
+        for label in ["login", "payment", "login"] {
+            message.segment = label.into();
+            let id = sources.take(&message).unwrap();
+            assert_eq!(sources.take(&message), Some(id));
+            assert_eq!((sources.held.len(), sources.ids.len()), (1, 1));
+            sources.give_back(id);
+            assert_eq!(sources.get(id).unwrap().segment, message.segment);
+            sources.give_back(id);
+            assert!(sources.get(id).is_none());
+            assert!(sources.ids.is_empty());
+        }
+    }
+}
