@@ -174,6 +174,13 @@ mod tests {
         })
     }
 
+    #[test]
+    fn a_label_cannot_name_dimensions() {
+        let segment = Segment::from("login\u{1f}US\u{1f}sms\0");
+        assert_eq!(segment.label(), Some("login\u{fffd}US\u{fffd}sms\u{fffd}"));
+        assert_eq!(segment.dimensions(), Dimensions::default());
+    }
+
     proptest! {
         #[test]
         fn it_comes_back_from_what_a_store_keeps(
