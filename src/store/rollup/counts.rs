@@ -143,6 +143,7 @@ mod tests {
             let mut counts = Counts::from_codes(some.iter().copied());
             counts.merge(&Counts::from_codes(rest.iter().copied()));
             prop_assert_eq!(counts.codes(), &expected[..]);
+            prop_assert_eq!(counts.is_empty(), expected.is_empty());
             prop_assert_eq!(Counts::from_codes(expected), counts);
         }
     }
