@@ -8,7 +8,7 @@ use tower_message_feedback::store::{
     Settlement, SqliteStore,
 };
 
-use crate::support::{Fixture, LEASE, by_id, confirm, contains, message, ok, sid, text};
+use crate::support::{Fixture, LEASE, account, by_id, confirm, contains, message, ok, sid, text};
 
 /// The store objects of two processes, as far as SQLite can tell.
 async fn two(fixture: &Fixture) -> [Arc<SqliteStore>; 2] {
@@ -170,4 +170,68 @@ async fn a_job_that_fails_is_undone_alone() {
     let entry = ok(fixture.store.by_sid(&[sid(70)])).await.remove(0).expect("message 70");
     assert_eq!(entry.label(), Some("new with the failing job"));
     fixture.is_sound();
+}
+
+#[tokio::test]
+async fn a_job_that_undoes_its_neighbours_is_an_error_of_theirs() {
+    let fixture = Fixture::new().await;
+    let other = fixture.connection();
+    other
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON tmf_message WHEN NEW.sent_at < 0
+             BEGIN SELECT RAISE(ROLLBACK, 'no such time'); END;
+             BEGIN IMMEDIATE",
+        )
+        .expect("a trigger, and the lock");
+    let mut messages: Vec<_> = (0..10).map(|n| [message(n)]).collect();
+    messages[5][0].sent_at = tower_message_feedback::Timestamp::from_millis(-1);
+    // They wait for the lock together, and share a transaction then.
+    let asked = join_all(messages.iter().map(|message| fixture.store.record(message)));
+    let unlocked = async { other.execute_batch("ROLLBACK").expect("the end") };
+    let (answers, ()) = tokio::join!(asked, unlocked);
+    // Those that came behind it have a transaction of their own.
+    let is_recorded = |n: u64| n > 5;
+    for (n, answer) in (0..).zip(answers) {
+        assert_eq!(answer.is_ok(), is_recorded(n), "{n}");
+        assert_eq!(fixture.status(n).await.is_some(), is_recorded(n), "{n}");
+    }
+    fixture.is_sound();
+}
+
+#[tokio::test]
+async fn what_a_commit_that_failed_had_named_is_named_anew() {
+    let fixture = Fixture::new().await;
+    let connection = fixture.connection();
+    // A constraint that is looked at by the commit alone.
+    connection
+        .execute_batch(
+            "CREATE TABLE user (id INTEGER PRIMARY KEY);
+             CREATE TABLE login (user INTEGER REFERENCES user DEFERRABLE INITIALLY DEFERRED);
+             CREATE TRIGGER refuse AFTER INSERT ON tmf_message
+             BEGIN INSERT INTO login VALUES (1); END",
+        )
+        .expect("a trigger");
+    let mut labelled = message(1);
+    labelled.segment = "new with the failing commit".into();
+    fixture.store.record(&[labelled.clone()]).await.expect_err("a commit that fails");
+    assert_eq!(fixture.status(1).await, None);
+    connection.execute_batch("DROP TRIGGER refuse").expect("no trigger");
+    assert_eq!(ok(fixture.store.record(&[labelled.clone()])).await, [RecordOutcome::Inserted]);
+    let entry = ok(fixture.store.by_sid(&[sid(1)])).await.remove(0).expect("message 1");
+    assert_eq!((entry.account, &entry.base_url), (labelled.account, &labelled.base_url));
+    assert_eq!(entry.label(), Some("new with the failing commit"));
+    fixture.is_sound();
+}
+
+/// Turns are no shares: what some do not need is there for the others.
+#[tokio::test]
+async fn an_account_gets_what_the_others_leave() {
+    let fixture = Fixture::new().await;
+    for n in [1, 2].into_iter().chain((0..10).map(|n| n * 3)) {
+        fixture.queue(n).await;
+    }
+    let leased = fixture.lease(10).await;
+    let of = |n| leased.iter().filter(|entry| entry.account == account(n)).count();
+    assert_eq!([0, 1, 2].map(of), [8, 1, 1]);
+    assert_eq!(fixture.lease(10).await.len(), 2);
 }

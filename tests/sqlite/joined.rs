@@ -102,6 +102,36 @@ async fn an_error_leaves_the_transaction_usable_and_undoes_its_own_call() {
 }
 
 #[tokio::test]
+async fn an_error_says_that_the_whole_transaction_is_rolled_back() {
+    let fixture = Fixture::new().await;
+    let mut connection = application(&fixture);
+    connection
+        .execute_batch(
+            "CREATE TRIGGER refuse BEFORE INSERT ON tmf_message
+             BEGIN SELECT RAISE(ROLLBACK, 'refused'); END",
+        )
+        .expect("a trigger");
+    let transaction = connection.transaction_with_behavior(Immediate).expect("a transaction");
+    transaction.execute("INSERT INTO user VALUES (1, 1)", []).expect("a user");
+    let error = refused(fixture.store.record_in(&transaction, &[message(1)]));
+    assert!(text(&error).contains("rolled back the whole transaction"), "{}", text(&error));
+    assert!(transaction.is_autocommit());
+    drop(transaction);
+    assert_eq!(users(&connection), 0);
+    fixture.is_sound();
+}
+
+#[tokio::test]
+async fn a_connection_that_may_not_write_is_told_so() {
+    let fixture = Fixture::new().await;
+    let mut connection = application(&fixture);
+    connection.execute_batch("PRAGMA query_only = ON").expect("a setting");
+    let transaction = connection.transaction().expect("a transaction");
+    let error = refused(fixture.store.record_in(&transaction, &[message(1)]));
+    assert!(text(&error).contains("is read-only"), "{}", text(&error));
+}
+
+#[tokio::test]
 async fn the_applications_own_savepoints_go_on_around_it() {
     let fixture = Fixture::new().await;
     let mut connection = application(&fixture);
