@@ -1,7 +1,10 @@
 //! What can be read in the files: nothing of what is forgotten. (That no id and no secret
 //! ever stands there is shown in `tests/privacy`.)
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
 
 use tower_message_feedback::{
     MessageSid,
@@ -96,4 +99,17 @@ async fn what_is_over_is_overwritten_in_the_file() {
     let emptied = "PRAGMA wal_checkpoint(TRUNCATE)";
     fixture.connection().execute_batch(emptied).expect("a checkpoint");
     assert!(at_rest(&fixture, 0..20).is_empty());
+}
+
+#[tokio::test]
+async fn who_reads_does_not_keep_others_from_forgetting() {
+    let patience = seconds(20);
+    let fixture = Fixture::with(|builder| builder.busy_timeout(patience)).await;
+    fixture.record(1).await;
+    let reader = fixture.connection();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM tmf_message").expect("a look");
+    let begun = Instant::now();
+    assert_eq!(ok(fixture.store.forget(&[ForgetTarget::Id(keys(1))])).await, [1]);
+    assert!(begun.elapsed() < patience, "{:?}", begun.elapsed());
+    assert_eq!(fixture.status(1).await, None);
 }

@@ -1,10 +1,15 @@
 //! Another connection holds the file's lock.
 
-use std::time::{Duration, Instant};
+use std::{
+    error::Error,
+    fs,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use tower_message_feedback::store::{
     ConfirmOutcome, FeedbackStore, LedgerStatus, RecordOutcome, SqliteStore,
-    sqlite::rusqlite::Connection,
+    sqlite::rusqlite::{Connection, ErrorCode, ffi},
 };
 
 use crate::support::{Fixture, by_id, message, ok, sqlite_error, text};
@@ -37,6 +42,8 @@ async fn a_lock_that_stays_is_an_error_that_says_so_and_the_store_works_again() 
         assert!(sqlite_error(&error).is_locked());
         assert!(!error.is_timeout());
         assert!(text(&error).contains("another connection held the file's lock for 200ms"));
+        let code = sqlite_error(&error).source().and_then(|code| code.downcast_ref::<ffi::Error>());
+        assert_eq!(code.map(|code| code.code), Some(ErrorCode::DatabaseBusy));
     }
     unlock(&other);
     assert_eq!(fixture.confirm(1).await, ConfirmOutcome::Queued);
@@ -83,7 +90,7 @@ async fn those_who_wait_for_one_lock_wait_together() {
         let store = &fixture.store;
         async move { store.record(&[message(n)]).await }
     });
-    for answer in futures_util::future::join_all(asked).await {
+    for answer in join_all(asked).await {
         assert!(sqlite_error(&answer.expect_err("locked")).is_locked());
     }
     // One by one it would be 50 times as long.
@@ -91,6 +98,27 @@ async fn those_who_wait_for_one_lock_wait_together() {
     unlock(&other);
     assert_eq!(fixture.sizes().await, (0, 0, 0));
     assert_eq!(ok(fixture.store.record(&[message(1)])).await, [RecordOutcome::Inserted]);
+}
+
+#[tokio::test]
+async fn what_is_asked_meanwhile_is_one_commit() {
+    let fixture = Fixture::new().await;
+    let log = || {
+        let path = fixture.directory.path().join("feedback.db-wal");
+        fs::metadata(path).expect("the log").len()
+    };
+    let other = lock(&fixture);
+    let before = log();
+    let messages: Vec<_> = (0..50).map(|n| [message(n)]).collect();
+    let asked = join_all(messages.iter().map(|message| fixture.store.record(message)));
+    let (answers, ()) = tokio::join!(asked, async { unlock(&other) });
+    for answer in answers {
+        assert_eq!(answer.expect("an answer"), [RecordOutcome::Inserted]);
+    }
+    // Each commit adds at least one page to the log.
+    let pages = (log() - before) / 4096;
+    assert!(pages < 50, "{pages} pages");
+    fixture.is_sound();
 }
 
 #[tokio::test]
