@@ -4,6 +4,7 @@ use std::{
     fs,
     future::{Future, poll_fn},
     task::Poll,
+    time::Instant,
 };
 
 use tower_message_feedback::store::{
@@ -11,7 +12,9 @@ use tower_message_feedback::store::{
     sqlite::{ConnectionRole, Synchronous, rusqlite::Connection},
 };
 
-use crate::support::{Directory, Fixture, LEASE, START, message, ok, sqlite_error, status, text};
+use crate::support::{
+    Directory, Fixture, LEASE, START, message, ok, seconds, sid, sqlite_error, status, text,
+};
 
 #[tokio::test]
 async fn every_connection_syncs_as_the_builder_says() {
@@ -75,13 +78,51 @@ async fn a_file_that_is_no_database_stays_as_it_is() {
     let directory = Directory::new();
     let content = "what somebody wrote".repeat(1000);
     fs::write(directory.file(), &content).expect("a file");
+    // What no lock keeps from succeeding is not tried again.
+    let patience = seconds(20);
+    let builder = SqliteStore::builder(directory.file()).busy_timeout(patience);
+    let begun = Instant::now();
     for error in [
-        SqliteStore::migrate(directory.file()).await.expect_err("no database"),
-        SqliteStore::open(directory.file()).await.expect_err("no database"),
+        builder.migrate().await.expect_err("no database"),
+        builder.open().await.expect_err("no database"),
     ] {
         assert!(text(&error).contains("no SQLite database"), "{}", text(&error));
     }
+    assert!(begun.elapsed() < patience, "{:?}", begun.elapsed());
     assert_eq!(fs::read_to_string(directory.file()).expect("the file"), content);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_closed_and_a_sound_one_in_its_place_is_used() {
+    let fixture = Fixture::new().await;
+    fixture.record(1).await;
+    let file = fixture.directory.file();
+    let backup = fixture.directory.path().join("backup.db");
+    let connection = fixture.connection();
+    connection.execute("VACUUM INTO ?1", [backup.to_str()]).expect("a backup");
+    // The store reads again what it has read of the file before.
+    connection
+        .execute_batch("CREATE TABLE user (id INTEGER); PRAGMA wal_checkpoint(TRUNCATE)")
+        .expect("a change");
+    drop(connection);
+    let length = fs::read(&file).expect("the file").len();
+    fs::write(&file, vec![0xff; length]).expect("the damage");
+    for error in [
+        fixture.store.record(&[message(2)]).await.expect_err("damaged"),
+        fixture.store.by_sid(&[sid(1)]).await.expect_err("damaged"),
+    ] {
+        assert!(text(&error).contains("the file is damaged"), "{}", text(&error));
+    }
+    // The last connection takes its log with it.
+    let until = Instant::now() + seconds(20);
+    while fixture.directory.path().join("feedback.db-wal").exists() {
+        assert!(Instant::now() < until, "the damaged file is still open");
+        tokio::task::yield_now().await;
+    }
+    fs::rename(&backup, &file).expect("a sound file");
+    fixture.record(2).await;
+    assert_eq!(fixture.status(1).await, Some(LedgerStatus::Pending));
+    fixture.is_sound();
 }
 
 #[tokio::test]
@@ -119,8 +160,9 @@ async fn what_was_answered_is_there_when_the_file_is_opened_again() {
 async fn debug_and_settings_show_no_message() {
     let fixture = Fixture::new().await;
     fixture.record(1).await;
-    let shown = format!("{:?} {:?}", fixture.store, fixture.builder);
-    assert!(shown.contains("feedback.db") && !shown.contains("SM0000"), "{shown}");
+    for shown in [format!("{:?}", fixture.store), format!("{:?}", fixture.builder)] {
+        assert!(shown.contains("feedback.db") && !shown.contains("SM0000"), "{shown}");
+    }
 }
 
 #[tokio::test]
