@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    error::Error,
     sync::Arc,
     time::Duration,
 };
 
 use tower_message_feedback::store::{
     ConfirmOutcome, ConfirmTarget, FeedbackStore, ForgetTarget, PostgresStore, RecordOutcome,
-    SettledAs,
+    SettledAs, postgres::PostgresError,
 };
 
 use crate::support::{
@@ -243,4 +244,59 @@ async fn statements_that_the_session_has_lost_are_prepared_again() {
     let admin = connect(&server().url()).await;
     admin.execute("SELECT pg_terminate_backend($1)", &[&pid]).await.expect("an answer");
     record(&store, 2..3).await;
+}
+
+/// A server that refuses the first records of a message, by a trigger that counts them.
+#[tokio::test]
+async fn what_another_transaction_was_in_the_way_of_is_repeated_and_nothing_else() {
+    let store = fresh().await;
+    let schema = store.schema().to_owned();
+    let client = connect(&server().url()).await;
+    client.batch_execute(&format!("CREATE SEQUENCE {schema}.tries")).await.expect("a sequence");
+    let always = 100;
+    for (n, (code, refusals, tries)) in (0..).zip([
+        // Refused for what it is.
+        ("23514", 1, 1),
+        // A serialization failure, and a deadlock.
+        ("40001", 2, 3),
+        ("40P01", 2, 3),
+        ("40001", always, 9),
+        // A statement that is not what it was when it was prepared.
+        ("26000", 2, 3),
+        ("42P05", 1, 2),
+        ("0A000", 1, 2),
+        ("0A000", always, 3),
+        // A server that goes away.
+        ("57P01", 1, 2),
+        ("57P01", always, 3),
+    ]) {
+        client
+            .batch_execute(&format!(
+                "CREATE OR REPLACE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+                 BEGIN
+                    IF nextval('{schema}.tries') <= {refusals} THEN
+                        RAISE EXCEPTION 'refused' USING ERRCODE = '{code}';
+                    END IF;
+                    RETURN NEW;
+                 END $$;
+                 CREATE OR REPLACE TRIGGER refuse BEFORE INSERT ON {schema}.message
+                    FOR EACH ROW EXECUTE FUNCTION {schema}.refuse();
+                 ALTER SEQUENCE {schema}.tries RESTART"
+            ))
+            .await
+            .expect("a trigger");
+        let answer = store.record(&[message(n)]).await;
+        let sql = format!("SELECT last_value FROM {schema}.tries");
+        let tried: i64 = client.query_one(&sql, &[]).await.expect("a number").get(0);
+        assert_eq!(tried, tries, "{code}, {refusals} times");
+        if refusals < tries {
+            assert_eq!(answer.expect("an answer"), [RecordOutcome::Inserted]);
+        } else {
+            let error = answer.expect_err("refused");
+            let source = error.source().and_then(|source| source.downcast_ref::<PostgresError>());
+            let source = source.expect("the server's error");
+            assert_eq!(source.sqlstate(), Some(code));
+            assert_eq!(source.to_string(), format!("refused (SQLSTATE {code})"));
+        }
+    }
 }
