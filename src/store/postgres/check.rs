@@ -87,3 +87,15 @@ pub(super) fn supported(server_version_num: i32) -> Result<(), PostgresError> {
     let major = server_version_num / 10_000;
     Err(PostgresError::new(format!("the server is PostgreSQL {major}, and 15 or later is needed")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_server_is_refused_by_its_version() {
+        supported(OLDEST).unwrap();
+        let refused = supported(140_011).unwrap_err().to_string();
+        assert_eq!(refused, "the server is PostgreSQL 14, and 15 or later is needed");
+    }
+}

@@ -90,3 +90,24 @@ impl PostgresStore {
         Ok(usize::try_from(gone).unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_looked_through_is_passed_over_until_the_sweep() {
+        let (expiry, begun) = (Expiry::new(), Instant::now());
+        assert_eq!(expiry.from(begun), i64::MIN);
+        expiry.looked(i64::MIN, 1_000_000);
+        let soon = begun + SWEEP - Duration::from_secs(1);
+        assert_eq!(expiry.from(soon), 1_000_000 - LATE);
+        // Something older is written while a look is under way.
+        expiry.expect([500, 400, 600].map(Timestamp::from_millis).into_iter());
+        expiry.looked(1_000_000 - LATE, 2_000_000);
+        assert_eq!(expiry.from(soon), 400);
+        expiry.looked(400, 2_000_000);
+        assert_eq!(expiry.from(soon), 2_000_000 - LATE);
+        assert_eq!(expiry.from(begun + SWEEP), i64::MIN);
+    }
+}

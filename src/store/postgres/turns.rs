@@ -190,6 +190,9 @@ mod tests {
         assert_eq!(turns.look(now + SLOW * SHARE), Look::All);
         turns.looked(now + SLOW * SHARE, QUICK, None, found());
         assert_eq!(turns.look(now + SLOW * SHARE), Look::All);
+        // What was proved is over with that.
+        turns.looked(now + SLOW * SHARE, SLOW, None, found());
+        assert_eq!(turns.look(now + SLOW * SHARE), Look::Probe(vec![(1, 10)]));
     }
 
     #[test]
