@@ -215,7 +215,10 @@ async fn what_is_given_up_leaves_no_wedged_connection_in_the_pool() {
 
     let dropped = tokio::time::timeout(Duration::from_millis(500), confirm(&store, 0)).await;
     assert!(dropped.is_err(), "it waits for the lock");
+    assert_eq!(store.pool().status().size, 0);
     assert_eq!(confirm(&store, 1).await, ConfirmOutcome::Queued);
+    // One that has answered is there for the next.
+    assert_eq!(store.pool().status().available, 1);
     let error = store.confirm(&[by_id(0)]).await.expect_err("the lock is held");
     // By the store's own bound, or by the server's, which is the shorter one.
     assert!(error.is_timeout() || said(&error).contains("55P03"), "{}", said(&error));

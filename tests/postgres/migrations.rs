@@ -1,7 +1,9 @@
 //! How tables are made and upgraded.
 
+use std::error::Error;
+
 use tower_message_feedback::store::{
-    ConfirmOutcome, FeedbackStore, LedgerStatus, PostgresStore, SettledAs,
+    ConfirmOutcome, FeedbackStore, LedgerStatus, PostgresStore, SettledAs, postgres::tokio_postgres,
 };
 
 use crate::support::{
@@ -174,6 +176,20 @@ async fn a_schema_that_is_there_needs_no_right_to_create_one() {
     let store = PostgresStore::builder().config(config).schema(&schema).build().expect("a store");
     assert_eq!(store.migrate().await.expect("tables"), 4);
     queue(&store, 0..1).await;
+}
+
+#[tokio::test]
+async fn an_error_says_why_a_server_is_not_reached_and_not_how_it_was_to_be() {
+    let url = "postgres://user:hunter2@127.0.0.1:1/none";
+    let store = PostgresStore::builder().url(url).build().expect("a store");
+    let error = store.check().await.expect_err("no server");
+    assert!(said(&error).contains("refused") && !said(&error).contains("hunter2"));
+    let mut config = tokio_postgres::Config::new();
+    config.user("user").password("hunter2");
+    let store = PostgresStore::builder().config(config).build().expect("a store");
+    let error = store.check().await.expect_err("no host");
+    let source = error.source().expect("the driver's error");
+    assert_eq!(source.to_string(), "invalid configuration");
 }
 
 #[test]
