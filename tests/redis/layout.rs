@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tower_message_feedback::store::{
-    Attempts, Failure, FailureKind, FeedbackStore, RedisStore, SettledAs, Settlement,
+    Attempts, Failure, FailureKind, FeedbackStore, LeaseRequest, RedisStore, SettledAs, Settlement,
 };
 
 use crate::{
     servers::Redis,
-    support::{cluster, lease, message, open, patient, queue, sid, target},
+    support::{
+        account, cluster, lease, message, open, open_as, patient, queue, seconds, sid, target,
+    },
 };
 
 /// Keys by their hash tags.
@@ -127,4 +129,17 @@ async fn nothing_is_left_of_what_was_forgotten() {
 
 fn kind(key: &str) -> &str {
     key.rsplit(':').next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn of_one_shard_an_account_gets_its_bound_in_however_many_looks() {
+    let server = Redis::start();
+    let store = open_as(RedisStore::builder().shards(1), &server).await;
+    let messages: Vec<_> = (0..700).map(message).collect();
+    store.record(&messages).await.expect("an answer");
+    let targets: Vec<_> = (0..700).map(target).collect();
+    store.confirm(&targets).await.expect("an answer");
+    let mut request = LeaseRequest::new(1000, seconds(30));
+    request.accounts = vec![(account(), 550)];
+    assert_eq!(store.lease(&request).await.expect("an answer").entries.len(), 550);
 }

@@ -1,12 +1,22 @@
 //! Connections that end, and servers that stand still.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+};
 use tower_message_feedback::store::{ConfirmOutcome, FeedbackStore, RedisStore, StoreError};
 
 use crate::{
     servers::Redis,
-    support::{cause, confirm, open, queue, record, seconds, target},
+    support::{cause, confirm, message, open, patient, queue, record, seconds, target},
 };
 
 /// Asks until there is an answer.
@@ -63,4 +73,47 @@ async fn a_server_that_stands_still_holds_nobody_up_for_longer_than_the_bound() 
     assert!(asked.iter().all(|error| cause(error).is_timeout()), "{asked:?}");
     assert!(took < seconds(10), "{took:?}");
     assert_eq!(eventually(&store, 1).await, ConfirmOutcome::Unknown);
+}
+
+/// The URL of a name that leads to the server on this port for now.
+async fn named(port: Arc<AtomicU16>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("redis://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let port = port.load(Relaxed);
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(("127.0.0.1", port)).await.expect("a server");
+                // It ends with either of them.
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_master_that_has_become_a_replica_is_left_unnoticed() {
+    let master = Redis::options().set("repl-diskless-sync-delay", 0).start();
+    let replicates = format!("127.0.0.1 {}", master.port());
+    let replica = Redis::options().set("replicaof", replicates).start();
+    let port = Arc::new(AtomicU16::new(master.port()));
+    let builder = patient(RedisStore::builder());
+    let store = builder.connect(named(port.clone()).await).await.expect("a connection");
+    store.migrate().await.expect("the data is created");
+    record(&store, 1).await;
+    let deadline = Instant::now() + seconds(60);
+    while master.cli(&["dbsize"]) != replica.cli(&["dbsize"]) {
+        assert!(Instant::now() < deadline, "the replica does not come up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let promoted = replica.port().to_string();
+    replica.cli(&["replicaof", "no", "one"]);
+    master.cli(&["replicaof", "127.0.0.1", &promoted]);
+    // While the name leads there still, it is an error.
+    let error = store.record(&[message(2)]).await.expect_err("a replica");
+    assert!(cause(&error).to_string().contains("READONLY"), "{error:?}");
+    port.store(replica.port(), Relaxed);
+    assert_eq!(confirm(&store, 1).await, ConfirmOutcome::Queued);
+    record(&store, 3).await;
 }

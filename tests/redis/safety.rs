@@ -95,6 +95,7 @@ async fn where_memory_is_full_nothing_new_is_recorded_and_all_that_is_goes_on() 
     server.cli(&["config", "set", "maxmemory", "1mb"]);
     let error = store.record(&[message(100)]).await.expect_err("memory is full");
     assert!(cause(&error).is_out_of_memory(), "{error:?}");
+    assert!(cause(&error).to_string().contains("raise its maxmemory"));
     for n in 0..20 {
         assert_eq!(confirm(&store, n).await, ConfirmOutcome::Queued);
     }
@@ -150,4 +151,7 @@ async fn errors_and_debug_name_no_password() {
     let wrong = server.url().replace("MARKED", "OTHERMARK");
     let error = patient(RedisStore::builder()).connect(wrong).await.expect_err("refused");
     assert!(!format!("{error:?} {error}").contains("MARK"), "{error:?}");
+    assert!(!error.is_out_of_memory() && !error.to_string().contains("maxmemory"), "{error}");
+    let builder = format!("{:?}", RedisStore::builder().prefix("app"));
+    assert!(builder.contains("app"), "{builder}");
 }

@@ -170,7 +170,10 @@ mod tests {
                 assert_eq!(usize::from(slot(tag.to_string().as_bytes())) / part, at);
             }
         }
-        // Data at rest depends on them.
+        // Data at rest depends on them, and on which bytes lead to which.
         assert_eq!(tags(4), [3, 2, 1, 0]);
+        let layout = Layout::new("p", 4);
+        assert_eq!(layout.shard_of_hash([7; size_of::<Hash>()]), 3);
+        assert_eq!(layout.shard_of_digest([6; size_of::<SidDigest>()]), 2);
     }
 }
