@@ -76,3 +76,28 @@ impl Conclusions {
         self.changed.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_kept_for_who_counts_up_to_the_bound_and_the_rest_is_counted() {
+        let sid = "SM0123456789abcdef0123456789abcdef".parse().unwrap();
+        let conclude = |conclusions: &Conclusions, count: usize| {
+            conclusions.extend([Concluded { sid, is_delivered: true }; 5].into_iter().take(count));
+        };
+        let conclusions = Conclusions::default();
+        conclude(&conclusions, 5);
+        assert!(conclusions.is_empty());
+        assert_eq!(conclusions.take(), (Vec::new(), 0));
+        conclusions.keep(3);
+        conclude(&conclusions, 2);
+        assert!(!conclusions.is_empty());
+        conclude(&conclusions, 5);
+        let (kept, lost) = conclusions.take();
+        assert_eq!((kept.len(), lost), (3, 4));
+        assert!(conclusions.is_empty());
+        assert_eq!(conclusions.take(), (Vec::new(), 0));
+    }
+}

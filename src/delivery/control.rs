@@ -276,4 +276,15 @@ mod tests {
         let _waits = control.drain(Drain::Due);
         assert_eq!(control.take_drains().len(), 2);
     }
+    #[test]
+    fn an_account_gives_way_once_and_so_many_accounts_do() {
+        let control = Control::default();
+        let account = |n: usize| format!("AC{n:032x}").parse().unwrap();
+        for n in (0..MAX_GIVING_WAY + 1).chain(0..3) {
+            control.give_way(account(n));
+        }
+        let expected: Vec<AccountSid> = (0..MAX_GIVING_WAY).map(account).collect();
+        assert_eq!(control.take_giving_way(), expected);
+        assert!(control.take_giving_way().is_empty());
+    }
 }
