@@ -1,10 +1,6 @@
 //! Nothing personal in the log, at any level.
 
-use std::{
-    convert::Infallible,
-    io,
-    sync::{Arc, LazyLock, Mutex},
-};
+use std::{convert::Infallible, io};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
@@ -17,50 +13,15 @@ use tower_message_feedback::{
     source::query,
     webhook::{SignatureVerifier, VerifyTwilioSignatureLayer},
 };
-use tracing::{Dispatch, subscriber::DefaultGuard};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::{
-    AC, CORRELATION_KEY, Mode, Op, Site, SwitchStore, TOKEN, WAIT, World, credentials, guarded,
-    seconds, settle_down,
+use crate::{
+    log::Log,
+    support::{
+        AC, CORRELATION_KEY, Mode, Op, Site, SwitchStore, TOKEN, WAIT, World, credentials, guarded,
+        seconds, settle_down,
+    },
 };
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// What this thread logs from here on, until the guard is dropped.
-    fn of(level: LevelFilter) -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        // With one subscriber alone tracing asks the thread that meets an event
-        // first, which may be another test's, whether anybody wants it.
-        static SECOND: LazyLock<Dispatch> =
-            LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
-        LazyLock::force(&SECOND);
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(level)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A send through the layer, with the id in a link of its text.
 async fn send(world: &World, id: &str) {

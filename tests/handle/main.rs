@@ -9,6 +9,8 @@ mod deferred;
 mod ending;
 mod extremes;
 mod importing;
+#[path = "../support/log.rs"]
+mod log;
 mod logs;
 mod mistakes;
 mod modes;
