@@ -1,8 +1,10 @@
 //! What a confirm's answer survives, whatever the session says.
 
 use tower_message_feedback::store::{ConfirmOutcome, Durability, FeedbackStore, SettledAs};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::{
+    log::Log,
     servers::Postgres,
     support::{
         builder_on, by_id, confirm, connect, fresh, fresh_schema, lease, message, migrated, record,
@@ -12,13 +14,16 @@ use crate::{
 
 #[tokio::test]
 async fn a_server_that_does_not_sync_is_not_taken_for_one_that_does() {
+    let (log, _guard) = Log::of(LevelFilter::WARN);
+    let store = migrated(builder_on(synced_server().url(), &fresh_schema())).await;
+    store.check().await.expect("tables");
+    assert_eq!(store.durability(), Durability::Synced);
+    assert!(!log.text().contains("fsync"), "{}", log.text());
     // The shared server has fsync off.
     let store = fresh().await;
     store.check().await.expect("tables");
     assert_eq!(store.durability(), Durability::Process);
-    let store = migrated(builder_on(synced_server().url(), &fresh_schema())).await;
-    store.check().await.expect("tables");
-    assert_eq!(store.durability(), Durability::Synced);
+    assert!(log.text().contains("fsync or full_page_writes is off"), "{}", log.text());
 }
 
 /// A role whose commits are not synchronous, and a store of its own.

@@ -95,6 +95,13 @@ async fn leases_stay_quick_while_a_session_sits_in_a_transaction() {
     took.sort();
     let median = took[took.len() / 2];
     assert!(median * 4 < first, "the first look took {first:?}, leases in the middle {median:?}");
+    // An account that is new, and that this process has confirmed for itself.
+    let message = crate::support::message_of(6, 2000);
+    store.record(std::slice::from_ref(&message)).await.expect("an answer");
+    assert_eq!(confirm(&store, 2000).await, ConfirmOutcome::Queued);
+    let entries = lease(&store, 4).await;
+    assert_eq!(entries.iter().map(|entry| entry.account).collect::<Vec<_>>(), [message.account]);
+    settle(&store, &entries, SettledAs::Delivered).await;
     // Another process's account, which this one has not seen, is not forgotten.
     let other = builder_on(database.url(), SCHEMA).build().expect("a store");
     let message = crate::support::message_of(5, 1000);
@@ -102,4 +109,24 @@ async fn leases_stay_quick_while_a_session_sits_in_a_transaction() {
     other.confirm(&[by_id(1000)]).await.expect("an answer");
     until("the entry is leased", || async { !lease(&store, 4).await.is_empty() }).await;
     sitting.rollback().await.expect("an end");
+}
+
+/// From a hundred thousand on the server's estimate serves.
+#[tokio::test]
+async fn more_entries_than_are_counted_are_estimated() {
+    let database = server().fresh_database();
+    let store = migrated(builder_on(database.url(), SCHEMA)).await;
+    queue(&store, 0..1).await;
+    let client = connect(&database.url()).await;
+    client
+        .batch_execute(&format!(
+            "INSERT INTO {SCHEMA}.outbox (id, confirmed_at, due_at, account, source, sid)
+             SELECT -n, 0, 0, 1, 1, int8send(n) FROM generate_series(1, 120000) n;
+             ANALYZE {SCHEMA}.outbox"
+        ))
+        .await
+        .expect("entries");
+    let counts = store.counts().await.expect("an answer");
+    assert!((119_000..121_000).contains(&counts.outbox), "{}", counts.outbox);
+    assert_eq!((counts.messages, counts.dead_letters), (1, 0));
 }

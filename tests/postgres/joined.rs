@@ -92,6 +92,23 @@ async fn a_pool_without_a_free_connection_is_no_dead_end() {
     assert_eq!(found.expect("known").account, message_of(9, 1).account);
 }
 
+/// As long as a connection is free, a new account's number is no part of a
+/// transaction: whoever meets the account next need not wait for its end.
+#[tokio::test]
+async fn an_open_transaction_holds_up_nobody_elses_first_message_of_an_account() {
+    let other = fresh().await;
+    let builder = crate::support::builder(other.schema()).max_connections(1);
+    let store = builder.build().expect("a store");
+    // Its only connection is there, and free.
+    record(&store, 0..1).await;
+    let mut client = application(&store).await;
+    let transaction = client.transaction().await.expect("a transaction");
+    store.record_in(&transaction, &[message_of(9, 1)]).await.expect("an answer");
+    let outcomes = other.record(&[message_of(9, 2)]).await.expect("an answer");
+    assert_eq!(outcomes, [RecordOutcome::Inserted]);
+    transaction.rollback().await.expect("a rollback");
+}
+
 #[tokio::test]
 async fn an_error_leaves_the_transaction_as_it_was() {
     let store = fresh().await;

@@ -9,6 +9,8 @@ mod durability;
 mod handle;
 mod hot;
 mod joined;
+#[path = "../support/log.rs"]
+mod log;
 mod migrations;
 mod secrets;
 mod support;

@@ -210,3 +210,15 @@ fn a_builder_says_what_is_missing_and_repeats_no_secret() {
     let store = builder.build().expect("a store");
     assert!(!format!("{store:?}").contains("hunter2"));
 }
+
+#[test]
+fn a_connection_that_is_idle_is_kept_alive_unless_the_configuration_says_how() {
+    let of = |url: &str| {
+        let store = PostgresStore::builder().url(url).build().expect("a store");
+        format!("{:?}", store.pool().manager())
+    };
+    let url = "postgres://somebody@127.0.0.1/postgres";
+    assert!(of(url).contains("keepalives_idle: 30s"), "{}", of(url));
+    let other = format!("{url}?keepalives_idle=77");
+    assert!(of(&other).contains("keepalives_idle: 77s"), "{}", of(&other));
+}
