@@ -3,13 +3,18 @@
 #[path = "../servers/mod.rs"]
 mod servers;
 
+mod batches;
 mod conformance;
 mod expiry;
 mod layout;
+#[path = "../support/log.rs"]
+mod log;
 mod memory;
 mod migrations;
+mod names;
 mod reconnecting;
 mod safety;
 mod scripts;
 mod support;
 mod together;
+mod upkeep;

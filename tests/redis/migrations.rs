@@ -105,3 +105,16 @@ async fn data_of_a_later_version_is_read_only_if_that_says_so() {
     assert!(store.migrate().await.is_err());
     assert_eq!(server.cli(&["hget", "tmf:meta", "version"]).trim(), "9");
 }
+
+#[tokio::test]
+async fn data_whose_shards_cannot_be_is_not_read() {
+    let server = Redis::start();
+    record(&open(&server).await, 1).await;
+    for shards in ["12", "512", "0"] {
+        server.cli(&["hset", "tmf:meta", "shards", shards]);
+        let store = connect(&server).await;
+        let error = store.counts().await.expect_err(shards);
+        assert!(cause(&error).to_string().contains("the number of shards"), "{error:?}");
+        assert!(store.migrate().await.is_err());
+    }
+}

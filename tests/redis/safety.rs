@@ -7,7 +7,10 @@ use tower_message_feedback::store::{
     Settlement, redis::Persistence,
 };
 
+use tracing_subscriber::filter::LevelFilter;
+
 use crate::{
+    log::Log,
     servers::Redis,
     support::{
         cause, confirm, lease, message, open, open_as, patient, queue, record, seconds, target,
@@ -54,6 +57,46 @@ async fn persistence_is_told_as_far_as_it_is_proved() {
         let synced = persistence == Persistence::Always;
         let durability = if synced { Durability::Synced } else { Durability::Process };
         assert_eq!(store.durability(), durability);
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_may_lose_is_told_in_the_log() {
+    let log = |appendfsync| Redis::options().append_only(appendfsync);
+    let lost = ["syncs after it has answered", "is unproven", "has no append-only file"];
+    for (options, told) in [
+        (log("always"), None),
+        (log("everysec"), Some(lost[0])),
+        (log("no"), Some(lost[0])),
+        (log("always").set("rename-command", "CONFIG \"\""), Some(lost[1])),
+        (Redis::options(), Some(lost[2])),
+    ] {
+        let server = options.start();
+        let (log, _guard) = Log::of(LevelFilter::WARN);
+        open(&server).await;
+        let text = log.text();
+        let found: Vec<_> = lost.into_iter().filter(|lost| text.contains(lost)).collect();
+        assert_eq!(found, Vec::from_iter(told), "{text}");
+    }
+}
+
+/// Redis keeps small hashes in less memory, and a setting says how small.
+#[tokio::test]
+async fn settings_under_which_a_message_takes_more_memory_are_told_in_the_log() {
+    for (entries, value, told) in
+        [(300, 64, None), (299, 64, Some("-entries")), (300, 63, Some("-value"))]
+    {
+        let options = Redis::options()
+            .set("hash-max-ziplist-entries", entries)
+            .set("hash-max-ziplist-value", value);
+        let server = options.start();
+        let (log, _guard) = Log::of(LevelFilter::WARN);
+        open(&server).await;
+        let text = log.text();
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("the memory")).collect();
+        // Redis 7 has two names for each.
+        assert_eq!(lines.is_empty(), told.is_none(), "{text}");
+        assert!(lines.iter().all(|line| told.is_some_and(|told| line.contains(told))), "{text}");
     }
 }
 

@@ -61,6 +61,13 @@ pub(crate) fn key(n: u64) -> CorrelationKey {
     CorrelationKey::from_bytes(bytes)
 }
 
+/// The same, but for the shard: it is the first for all of them.
+pub(crate) fn key_in_one_shard(n: u64) -> CorrelationKey {
+    let mut bytes = *key(n).as_bytes();
+    bytes[0] = 0;
+    CorrelationKey::from_bytes(bytes)
+}
+
 /// Message `n` under id `n`, sent now, that waits for this long.
 pub(crate) fn waiting(n: u64, wait: Duration) -> TrackedMessage {
     let now = Timestamp::from(SystemTime::now());

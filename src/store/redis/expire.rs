@@ -1,9 +1,10 @@
 use std::{
     sync::{PoisonError, atomic::Ordering::Relaxed},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use redis::Value;
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::{RedisStore, RedisStoreError, answer, health, layout::Layout, script::Op};

@@ -30,12 +30,12 @@ use std::{
         Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub use ::redis;
 use ::redis::Value;
-use tokio::sync::OnceCell;
+use tokio::{sync::OnceCell, time::Instant};
 
 pub use self::{builder::RedisStoreBuilder, error::RedisStoreError, health::Persistence};
 use self::{
