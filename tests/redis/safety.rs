@@ -135,7 +135,7 @@ async fn where_memory_is_full_nothing_new_is_recorded_and_all_that_is_goes_on() 
     for n in 0..20 {
         record(&store, n).await;
     }
-    server.cli(&["config", "set", "maxmemory", "1mb"]);
+    server.cli(&["config", "set", "maxmemory", "1"]);
     let error = store.record(&[message(100)]).await.expect_err("memory is full");
     assert!(cause(&error).is_out_of_memory(), "{error:?}");
     assert!(cause(&error).to_string().contains("raise its maxmemory"));

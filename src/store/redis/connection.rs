@@ -7,14 +7,14 @@ use std::{
 };
 
 use redis::{
-    Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
+    Client, Cmd, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
     aio::{ConnectionLike, ConnectionManagerConfig},
     cluster::{ClusterClient, ClusterConfig},
     cluster_async::ClusterConnection,
     cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo},
 };
 
-use super::{RedisStoreError, script::Op, server::Server};
+use super::{RedisStoreError, error::code, script::Op, server::Server};
 
 /// How long an answer and a connection may take.
 #[derive(Debug, Clone, Copy)]
@@ -299,7 +299,7 @@ fn is_no_script(answer: &Value) -> bool {
 }
 
 fn is_read_only(error: &RedisError) -> bool {
-    error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+    code(error) == Some("READONLY")
 }
 
 /// Waits for all of them at once; the answers in their order.

@@ -145,6 +145,24 @@ impl fmt::Display for RedisStoreError {
 
 impl Error for RedisStoreError {}
 
+/// The code of an error that the server answered.
+///
+/// Before Redis 7 a script that fails has the code `ERR`, and that of the command
+/// in it stands in the text: `Error running script (…): @user_script:1:
+/// @user_script: 1: -READONLY You can't write …`.
+pub(super) fn code(error: &RedisError) -> Option<&str> {
+    match (error.code(), error.detail()) {
+        (Some("ERR"), Some(detail)) => Some(code_in_script(detail).unwrap_or("ERR")),
+        (code, _) => code,
+    }
+}
+
+fn code_in_script(detail: &str) -> Option<&str> {
+    let (_, answer) = detail.strip_prefix("Error running script")?.split_once(": -")?;
+    let code = answer.split(' ').next()?;
+    (!code.is_empty() && code.bytes().all(|byte| byte.is_ascii_uppercase())).then_some(code)
+}
+
 impl From<RedisError> for RedisStoreError {
     fn from(error: RedisError) -> Self {
         if error.is_timeout() {
@@ -158,7 +176,7 @@ impl From<RedisError> for RedisStoreError {
                     .map(io::Error::kind),
             ),
             ErrorKind::ClusterConnectionNotFound => Kind::Unreachable(None),
-            kind => Kind::Answered(match error.code() {
+            kind => Kind::Answered(match code(&error) {
                 Some(code) => code.into(),
                 None => format!("{kind:?}").into(),
             }),
@@ -169,5 +187,37 @@ impl From<RedisError> for RedisStoreError {
 impl From<RedisStoreError> for StoreError {
     fn from(error: RedisStoreError) -> Self {
         Self::new(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(line: &str) -> RedisError {
+        let answer = redis::parse_redis_value(format!("-{line}\r\n").as_bytes());
+        answer.and_then(redis::Value::extract_error).unwrap_err()
+    }
+
+    #[test]
+    fn the_code_is_the_commands_also_where_redis_6_names_the_script_first() {
+        let script = "ERR Error running script (call to f_0a): @user_script:7: ";
+        for (said, expected) in [
+            ("READONLY You can't write against a read only replica.", "READONLY"),
+            (
+                &format!("{script}@user_script: 7: -READONLY You can't write against it. "),
+                "READONLY",
+            ),
+            (&format!("{script}@user_script: 7: -OOM command not allowed"), "OOM"),
+            (&format!("{script}user_script:7: attempt to index a nil value"), "ERR"),
+            (&format!("{script}what is that: -Secret 7"), "ERR"),
+            ("ERR something: -READONLY that no script said", "ERR"),
+        ] {
+            let error = answered(said);
+            assert_eq!(code(&error), Some(expected), "{said}");
+            let error = RedisStoreError::from(error);
+            assert_eq!(error.is_out_of_memory(), expected == "OOM", "{said}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
     }
 }
