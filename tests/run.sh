@@ -24,10 +24,10 @@ has_redis && has_redis_cli || packages+=(redis-server)
 has curl || packages+=(curl)
 has node && has npm || packages+=(nodejs npm)
 if ((${#packages[@]} && EUID == 0)) && has apt-get; then
-    # If it fails, what is missing is listed below.
-    apt-get update -qq &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            "${packages[@]}" >/dev/null || true
+    # If it fails, what is missing is listed below. One source of many may be away.
+    apt-get update -qq || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        "${packages[@]}" >/dev/null || true
 fi
 
 target=${CARGO_TARGET_DIR:-target}

@@ -111,6 +111,9 @@ mod tests {
         for text in ["x<!-- -->", "x&amp;", "&#0;", "<![CDATA[x]]>"] {
             assert_eq!(read(&format!("{text}{SM}")), None, "{text}");
         }
+        for element in ["<Sid/>", "<b></b>"] {
+            assert_eq!(read(&format!("SM{element}{digits}")), None, "{element}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::twilio::{AccountSid, MessageSid};
 /// the older path `/SMS/Messages` answers.
 pub(super) fn fields(body: &[u8]) -> Option<Fields> {
     let mut reader = Reader::from_reader(body);
+    reader.config_mut().expand_empty_elements = true;
     let mut fields = Fields::default();
     let mut depth = 0_usize;
     let mut in_message = false;

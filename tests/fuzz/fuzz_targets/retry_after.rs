@@ -60,5 +60,8 @@ fn date(text: &str) -> Option<SystemTime> {
     let full = full.iter().find(|full| full.starts_with(weekday))?;
     let obsolete = format!("{full}, {day}-{month}-{} {time} {zone}", &year[2..]);
     let of_c = format!("{weekday} {month} {:>2} {time} {year}", day.trim_start_matches('0'));
-    [preferred.as_str(), &obsolete, &of_c].contains(&text).then_some(date)
+    // Which century two digits are of is told from the present, and by a library from a year:
+    // here by 70, there by 69.
+    let is_of_one_century = !year.ends_with("69") || text != obsolete;
+    ([preferred.as_str(), &obsolete, &of_c].contains(&text) && is_of_one_century).then_some(date)
 }
