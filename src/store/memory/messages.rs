@@ -64,30 +64,45 @@ impl Messages {
         message: &TrackedMessage,
         now: Timestamp,
     ) -> Result<RecordOutcome, AtTheBound> {
+        let key = |shard: &mut Shard, at| shard.key(at);
+        let (outcome, held_under) = self.insert_and(message, now, key)?;
+        Ok(match held_under {
+            Some(key) if key != message.key => RecordOutcome::OtherId,
+            _ => outcome,
+        })
+    }
+
+    /// Puts a message in, unless it is there, and looks at it, or changes it, before anybody
+    /// else does; nothing, if there is no room.
+    pub(super) fn insert_and<R>(
+        &self,
+        message: &TrackedMessage,
+        now: Timestamp,
+        mut work: impl FnMut(&mut Shard, u32) -> R,
+    ) -> Result<(RecordOutcome, Option<R>), AtTheBound> {
         let (hash, locations) = self.hash(&message.sid.to_parts().digits);
         let mut locations = lock(locations);
-        let key = |shard: &mut Shard, at| shard.key(at);
-        if let Some(held_under) = self.with_location(&locations, hash, message.sid, key) {
-            return Ok(if held_under == message.key {
-                RecordOutcome::AlreadyPresent
-            } else {
-                RecordOutcome::OtherId
-            });
+        if let Some(done) = self.with_location(&locations, hash, message.sid, &mut work) {
+            return Ok((RecordOutcome::AlreadyPresent, Some(done)));
         }
         if self.count.fetch_add(1, Relaxed) >= self.max {
             self.count.fetch_sub(1, Relaxed);
             return Err(AtTheBound);
         }
         let index = self.shards.index_of(message.key);
-        let Some(at) = self.shards.with(index, |shard| shard.insert(message, now)) else {
+        let inserted = self.shards.with(index, |shard| {
+            let at = shard.insert(message, now)?;
+            Some((at, work(shard, at)))
+        });
+        let Some((at, done)) = inserted else {
             self.count.fetch_sub(1, Relaxed);
-            return Ok(RecordOutcome::Full);
+            return Ok((RecordOutcome::Full, None));
         };
         locations.insert_unique(hash, self.shards.location(index, at), |location| {
             let (index, at) = self.shards.place(*location);
             self.shards.with(index, |shard| self.hash(shard.digits(at)).0)
         });
-        Ok(RecordOutcome::Inserted)
+        Ok((RecordOutcome::Inserted, Some(done)))
     }
 
     /// Looks at the shard of a key, or changes it, but for what is in it.

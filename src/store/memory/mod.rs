@@ -29,7 +29,7 @@ use self::{
     builder::Settings,
     dead::{DeadLetter, DeadLetters},
     expiry::Queue,
-    messages::Messages,
+    messages::{AtTheBound, Messages},
     notes::Notes,
     outbox::{Hint, Outbox},
     rollups::Rollups,
@@ -101,12 +101,17 @@ impl MemoryStore {
     }
 
     fn record_one(&self, message: &TrackedMessage, now: Timestamp) -> RecordOutcome {
+        self.making_room(|| self.messages.insert(message, now)).unwrap_or(RecordOutcome::Full)
+    }
+
+    /// What an insert answers once there is room; `None` if there will be none.
+    fn making_room<T>(&self, mut insert: impl FnMut() -> Result<T, AtTheBound>) -> Option<T> {
         loop {
-            if let Ok(outcome) = self.messages.insert(message, now) {
-                return outcome;
+            if let Ok(done) = insert() {
+                return Some(done);
             }
             // The oldest that may go makes room.
-            let Some(removed) = self.messages.remove_first() else { return RecordOutcome::Full };
+            let removed = self.messages.remove_first()?;
             self.evicted.fetch_add(u64::from(removed.progress.is_none()), Relaxed);
         }
     }
@@ -166,17 +171,10 @@ impl MemoryStore {
                 })
                 .unwrap_or(ConfirmOutcome::Unknown),
             ConfirmTarget::Message(message) => {
-                // At the bound another thread's record may drop it in between.
-                for _ in 0..8 {
-                    if self.record_one(message, now) == RecordOutcome::Full {
-                        break;
-                    }
-                    let enqueue = |shard: &mut Shard, at| self.enqueue(shard, at, now);
-                    if let Some(outcome) = self.messages.with_sid(message.sid, enqueue) {
-                        return outcome;
-                    }
-                }
-                ConfirmOutcome::Full
+                let enqueue = |shard: &mut Shard, at| self.enqueue(shard, at, now);
+                let confirmed =
+                    self.making_room(|| self.messages.insert_and(message, now, enqueue));
+                confirmed.and_then(|(_, outcome)| outcome).unwrap_or(ConfirmOutcome::Full)
             }
         }
     }
