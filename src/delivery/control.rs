@@ -276,6 +276,7 @@ mod tests {
         let _waits = control.drain(Drain::Due);
         assert_eq!(control.take_drains().len(), 2);
     }
+
     #[test]
     fn an_account_gives_way_once_and_so_many_accounts_do() {
         let control = Control::default();

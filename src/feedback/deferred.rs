@@ -63,32 +63,19 @@ impl Deferred {
     }
 
     fn is_of(&self, target: ForgetTarget) -> bool {
-        match (self, target) {
-            (
-                Self::Record { message, .. }
-                | Self::Confirm { target: ConfirmTarget::Message(message), .. },
-                ForgetTarget::Id(keys),
-            ) => keys.iter().any(|key| key == message.key),
-            (
-                Self::Record { message, .. }
-                | Self::Confirm { target: ConfirmTarget::Message(message), .. },
-                ForgetTarget::Message(sid),
-            ) => message.sid == sid,
-            (
-                Self::Confirm { target: ConfirmTarget::Recorded { key, .. }, .. },
-                ForgetTarget::Id(keys),
-            ) => keys.iter().any(|forgotten| forgotten == *key),
-            (
-                Self::Confirm { target: ConfirmTarget::Recorded { sid: recorded, .. }, .. },
-                ForgetTarget::Message(sid),
-            ) => *recorded == sid,
-            (
-                Self::Confirm { target: ConfirmTarget::Id { keys: waiting, .. }, .. },
-                ForgetTarget::Id(keys),
-            ) => *waiting == keys,
-            (Self::Confirm { target: ConfirmTarget::Id { .. }, .. }, ForgetTarget::Message(_)) => {
-                false
+        let (key, sid) = match self {
+            Self::Record { message, .. }
+            | Self::Confirm { target: ConfirmTarget::Message(message), .. } => {
+                (message.key, message.sid)
             }
+            Self::Confirm { target: ConfirmTarget::Recorded { key, sid }, .. } => (*key, *sid),
+            Self::Confirm { target: ConfirmTarget::Id { keys, .. }, .. } => {
+                return target == ForgetTarget::Id(*keys);
+            }
+        };
+        match target {
+            ForgetTarget::Id(keys) => keys.iter().any(|forgotten| forgotten == key),
+            ForgetTarget::Message(forgotten) => forgotten == sid,
         }
     }
 }

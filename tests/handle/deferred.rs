@@ -37,6 +37,13 @@ async fn world_with(
     (world, store)
 }
 
+/// An action whose confirm the store answers in `mode`.
+async fn act_in_vain(world: &World, store: &SwitchStore, mode: Mode) {
+    store.set(Op::Confirm, mode);
+    assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
+    settle_down().await;
+}
+
 /// Moves the clock until the store has taken everything.
 async fn catch_up(world: &World) {
     guarded(async {
@@ -260,9 +267,7 @@ async fn a_confirm_that_is_repeated_means_no_message_that_was_sent_since() {
     for mode in [Mode::FailsAfterwards, Mode::Fails] {
         let (world, store) = world().await;
         let acted_on = world.send("id").await;
-        store.set(Op::Confirm, mode);
-        assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
-        settle_down().await;
+        act_in_vain(&world, &store, mode).await;
         world.time.advance(seconds(6));
         let newer = world.send("id").await;
         store.set(Op::Confirm, Mode::Works);
@@ -278,9 +283,7 @@ async fn a_confirm_that_is_repeated_means_no_message_that_was_sent_since() {
 #[tokio::test]
 async fn a_confirm_that_is_repeated_does_not_confirm_the_next_message_instead() {
     let (world, store) = world().await;
-    store.set(Op::Confirm, Mode::Fails);
-    assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
-    settle_down().await;
+    act_in_vain(&world, &store, Mode::Fails).await;
     world.time.advance(seconds(6));
     let newer = world.send("id").await;
     store.set(Op::Confirm, Mode::Works);
@@ -295,9 +298,7 @@ async fn a_confirm_that_is_repeated_does_not_confirm_the_next_message_instead() 
 async fn a_message_that_is_forgotten_while_its_confirm_waits_is_not_reported() {
     let (world, store) = world_with(|builder| builder.store_timeout(seconds(30))).await;
     let sid = world.send("id").await;
-    store.set(Op::Confirm, Mode::Fails);
-    assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
-    settle_down().await;
+    act_in_vain(&world, &store, Mode::Fails).await;
     store.set(Op::Confirm, Mode::Works);
     store.set(Op::Lookup, Mode::AnswersLate);
     let lookups = store.calls(Op::Lookup);
@@ -321,9 +322,7 @@ async fn a_confirm_of_all_resends_that_is_repeated_means_those_that_there_were()
     for mode in [Mode::FailsAfterwards, Mode::Fails] {
         let (world, store) = world_with(|builder| builder.resends(Resends::All)).await;
         let acted_on = [world.send("id").await, world.send("id").await];
-        store.set(Op::Confirm, mode);
-        assert_eq!(guarded(world.feedback.confirm("id")).await, Confirmation::Deferred);
-        settle_down().await;
+        act_in_vain(&world, &store, mode).await;
         world.time.advance(seconds(6));
         let newer = world.send("id").await;
         store.set(Op::Confirm, Mode::Works);
